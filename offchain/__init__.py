@@ -1,0 +1,1 @@
+"""Verifog off chain: learning, cryptography, protocol, and the nodes that run them."""

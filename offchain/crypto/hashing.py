@@ -1,0 +1,97 @@
+"""Keccak-256 with domain tags, in the form that Solidity reproduces.
+
+`tagged(tag, a, b)` is `keccak256(abi.encodePacked(keccak256(tag), a, b))` with every part made of
+32-byte words, which equals `abi.encode` of `bytes32` and `uint256` values.
+"""
+
+from functools import lru_cache
+from typing import Final, NewType
+
+import sha3  # type: ignore[import-untyped]
+
+from offchain.crypto.errors import LengthError, RangeError
+
+WORD_BYTES: Final = 32
+ADDRESS_BYTES: Final = 20
+SCALAR_ORDER: Final = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
+
+Digest = NewType("Digest", bytes)
+"""32 bytes of Keccak-256 output."""
+
+
+def keccak256(data: bytes) -> Digest:
+    """Return Keccak-256 of `data`."""
+    return Digest(sha3.keccak_256(data).digest())
+
+
+def word(value: int) -> bytes:
+    """Encode an unsigned integer as one 32-byte big-endian word.
+
+    Raises
+    ------
+    RangeError
+        If the value is negative or needs more than 256 bits.
+    """
+    if not 0 <= value < 1 << 256:
+        raise RangeError("word", value, 0, (1 << 256) - 1)
+    return value.to_bytes(WORD_BYTES, "big")
+
+
+def address_word(address: bytes) -> bytes:
+    """Pad a 20-byte Ethereum address on the left to one word.
+
+    Raises
+    ------
+    LengthError
+        If the address is not 20 bytes long.
+    """
+    if len(address) != ADDRESS_BYTES:
+        raise LengthError("address", len(address), ADDRESS_BYTES)
+    return bytes(WORD_BYTES - ADDRESS_BYTES) + address
+
+
+def parse_digest(data: bytes, field: str = "digest") -> Digest:
+    """Check that untrusted bytes have the length of a digest.
+
+    Raises
+    ------
+    LengthError
+        If there are not exactly 32 bytes.
+    """
+    if len(data) != WORD_BYTES:
+        raise LengthError(field, len(data), WORD_BYTES)
+    return Digest(bytes(data))
+
+
+@lru_cache(maxsize=256)
+def _tag_hash(tag: str) -> bytes:
+    return keccak256(tag.encode())
+
+
+def tagged(tag: str, *parts: bytes) -> Digest:
+    """Hash parts under a domain tag.
+
+    Parameters
+    ----------
+    tag
+        Names what is hashed; one constant for each use.
+    parts
+        Whole 32-byte words. At most one part may vary in length for a given tag, or two different
+        lists of parts could give one hash.
+
+    Raises
+    ------
+    LengthError
+        If a part is not a whole number of words.
+    """
+    for part in parts:
+        if len(part) % WORD_BYTES:
+            raise LengthError(
+                f"part of {tag!r}", len(part), -(-len(part) // WORD_BYTES) * WORD_BYTES
+            )
+    return keccak256(b"".join((_tag_hash(tag), *parts)))
+
+
+def challenge(tag: str, *parts: bytes) -> int:
+    """Return `tagged(...)` as an integer modulo the scalar field order."""
+    return int.from_bytes(tagged(tag, *parts), "big") % SCALAR_ORDER

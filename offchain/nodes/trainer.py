@@ -1,0 +1,200 @@
+"""Joins learning to the protocol: a device's trainer and a fog's selector."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offchain.errors import VerifogError
+from offchain.learning.datasets import Dataset
+from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.models import Model
+from offchain.learning.partition import DeviceData
+from offchain.learning.selection import Criterion, SelectionRule
+from offchain.learning.statistics import (
+    Standardiser,
+    statistics_encoding,
+    statistics_vector,
+    variance_resolution,
+    with_target,
+)
+from offchain.learning.training import Hyperparameters, device_update
+from offchain.protocol.errors import NotSelected
+from offchain.protocol.selecting import Chosen
+
+
+class NoStatistics(VerifogError):
+    """A device cannot train before it has the result of the statistics round."""
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """What all parties agree on about the learning: public, the same everywhere.
+
+    Attributes
+    ----------
+    dataset_name, feature_names, class_names
+        For reports.
+    ranges
+        Public instrument range (low, high) of each feature and of the target, (features + 1, 2).
+    model, hyperparameters
+        What is trained, and how.
+    encoding, statistics
+        Fixed-point encodings of updates and of the statistics round.
+    """
+
+    dataset_name: str
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    ranges: NDArray[np.float64]
+    model: Model
+    hyperparameters: Hyperparameters
+    encoding: UpdateEncoding
+    statistics: UpdateEncoding
+
+    @property
+    def values(self) -> int:
+        """Number of values of the longest update: the model's, or the statistics'."""
+        return max(self.model.parameter_count, 2 * len(self.ranges))
+
+    def standardiser(self, slots: Sequence[int], devices: int) -> Standardiser:
+        """Read the result of the statistics round.
+
+        Parameters
+        ----------
+        slots
+            Data slots of the sum, centred integers, count first.
+        devices
+            How many devices can be in the sum, at most.
+        """
+        columns = len(self.ranges)
+        count = int(slots[0])
+        sums = np.array([float(v) for v in slots[1 : 1 + 2 * columns]]) * self.statistics.step
+        resolution = variance_resolution(self.statistics, devices, max(count, 1))
+        return Standardiser.from_sums(count, sums, self.ranges, resolution=resolution)
+
+    def parameters(self, slots: Sequence[int]) -> NDArray[np.float64]:
+        """The model's parameters in real units, from its data slots (count slot first)."""
+        return self.encoding.decode_model(slots[1 : 1 + self.model.parameter_count])
+
+
+def learning_task(
+    dataset: Dataset,
+    model: Model,
+    hyperparameters: Hyperparameters,
+    noise_multiplier: float,
+    clip_norm: float,
+    min_samples: int,
+    max_samples: int,
+) -> LearningTask:
+    """Put together the public description of a task on a data set."""
+    ranges = np.vstack([dataset.ranges, dataset.target_range])
+    return LearningTask(
+        dataset_name=dataset.name,
+        feature_names=dataset.feature_names,
+        class_names=dataset.class_names,
+        ranges=ranges,
+        model=model,
+        hyperparameters=hyperparameters,
+        encoding=UpdateEncoding(noise_multiplier, clip_norm, min_samples, max_samples),
+        statistics=statistics_encoding(
+            len(ranges),
+            noise_multiplier=noise_multiplier,
+            min_samples=min_samples,
+            max_samples=max_samples,
+        ),
+    )
+
+
+class LearningTrainer:
+    """A device's own rows and what it makes of them. The repr shows no rows."""
+
+    def __init__(
+        self, task: LearningTask, data: DeviceData, devices: int, rng: np.random.Generator
+    ) -> None:
+        self._task = task
+        self._data = data
+        self._devices = devices
+        self._rng = rng
+        self._rows: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def __repr__(self) -> str:
+        return f"LearningTrainer({self._data!r})"
+
+    def update(self, model: Sequence[int], *, updates_model: bool) -> NDArray[np.int64]:
+        """Make ``[count, values...]``: the statistics, or the update of the model.
+
+        Raises
+        ------
+        NoStatistics
+            When the model is due before the statistics have come.
+        LearningError
+            When a value would not fit its declared range.
+        """
+        task = self._task
+        if not updates_model:
+            rows = with_target(self._data.X, self._data.y)
+            sums = statistics_vector(rows, task.ranges)
+            return task.statistics.encode_update(self._data.count, sums)
+        if self._rows is None:
+            raise NoStatistics("training: the result of the statistics round has not come yet")
+        features, target = self._rows
+        made = device_update(
+            task.hyperparameters.method,
+            task.model,
+            task.parameters(model),
+            features,
+            target,
+            clip_norm=task.encoding.clip_norm,
+            l2=task.hyperparameters.l2,
+            rng=self._rng,
+        )
+        return task.encoding.encode_update(made.count, made.values)
+
+    def absorb(self, statistics: Sequence[int]) -> None:
+        """Standardise the rows with the result of the statistics round."""
+        standardiser = self._task.standardiser(statistics, self._devices)
+        self._rows = standardise(self._task, standardiser, self._data.X, self._data.y)
+
+
+def standardise(
+    task: LearningTask,
+    standardiser: Standardiser,
+    features: NDArray[np.float64],
+    target: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standardise features, and for regression the target too."""
+    columns = len(task.feature_names)
+    standard = standardiser.columns(columns).apply(features)
+    if task.class_names:
+        return standard, target
+    return standard, standardiser.column(-1).apply(target.reshape(-1, 1))[:, 0]
+
+
+class RuleSelector:
+    """Applies a selection rule of ``offchain.learning`` to masked integers."""
+
+    def __init__(self, rule: SelectionRule, criterion: Criterion, task: LearningTask) -> None:
+        self._rule = rule
+        self._criterion = criterion
+        self._task = task
+
+    def choose(
+        self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
+    ) -> Chosen:
+        """Rank the masked updates; keep what the rule keeps. Statistics are not ranked."""
+        order = sorted(masked)
+        if not order or not updates_model:
+            return Chosen(tuple(order))
+        encoding = self._task.encoding
+        width = 1 + self._task.model.parameter_count
+        matrix = np.array([masked[i][1:width] for i in order], dtype=np.float64) * encoding.step
+        outcome = self._rule.select(matrix, self._criterion, noise_sigma=encoding.sigma)
+        return Chosen(
+            tuple(order[row] for row in outcome.kept),
+            tuple(
+                (order[rejection.index], NotSelected(rejection.reason))
+                for rejection in outcome.rejected
+            ),
+        )

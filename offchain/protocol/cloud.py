@@ -1,0 +1,205 @@
+"""The cloud: checks each cluster's sum against S, adds them, and proves that it holds the result."""
+
+from dataclasses import dataclass, field
+
+from offchain.crypto.field import FieldVector
+from offchain.protocol import aggregation, messages
+from offchain.protocol.chain import (
+    ClusterAnchored,
+    CumulativeSubmitted,
+    Event,
+    MemberRemoved,
+    NoiseRootRecorded,
+    OpenRound,
+    ResultAccepted,
+    ResultRejected,
+    RoundOpened,
+)
+from offchain.protocol.eip712 import SigningKey
+from offchain.protocol.errors import TooEarly, UnknownSender, WrongPhase, WrongRound
+from offchain.protocol.role import Role, Task
+
+
+@dataclass
+class _RoundState:
+    opened: RoundOpened
+    anchored: dict[int, ClusterAnchored] = field(default_factory=dict)
+    submitted: dict[int, CumulativeSubmitted] = field(default_factory=dict)
+    sums: dict[int, FieldVector] = field(default_factory=dict)
+    total: FieldVector | None = None
+    accepted: bool = False
+    aggregating: bool = False
+
+
+class Cloud(Role):
+    """The cloud, or one of several that stand by.
+
+    Parameters
+    ----------
+    task
+        What every party knows.
+    fogs
+        Account of each cluster's fog.
+    model
+        The model at the start.
+    standby
+        Seconds to wait after aggregation becomes possible, for a cloud that stands by.
+    """
+
+    name = "cloud"
+
+    def __init__(
+        self,
+        task: Task,
+        fogs: dict[int, bytes],
+        signing_key: SigningKey,
+        model: FieldVector,
+        *,
+        standby: int = 0,
+    ) -> None:
+        super().__init__(task, signing_key)
+        self.fogs = fogs
+        self._standby = standby
+        self._models = {task.key.commit(model).digest: model}
+        self._round: _RoundState | None = None
+        self._last_round = 0
+        self._noise: dict[int, set[int]] = {}
+
+    @property
+    def model(self) -> FieldVector:
+        """The newest model that this cloud holds."""
+        return list(self._models.values())[-1]
+
+    # ---- the chain
+
+    def _on_event(self, event: Event) -> None:
+        state = self._round
+        match event:
+            case RoundOpened():
+                self._round = _RoundState(event)
+                self._last_round = event.round
+                self._seen.clear()
+                self.now = max(self.now, event.opened_at)
+            case NoiseRootRecorded():
+                self._noise.setdefault(event.cluster, set()).add(event.batch)
+            case ClusterAnchored() if state:
+                state.anchored[event.cluster] = event
+            case CumulativeSubmitted() if state:
+                state.submitted[event.cluster] = event
+            case ResultAccepted() if state:
+                self._on_accepted(state, event)
+            case ResultRejected() if state:
+                state.accepted = state.aggregating = False
+                self._aggregate_if_possible(state)
+            case MemberRemoved():
+                self.fogs = {c: fog for c, fog in self.fogs.items() if fog != event.account}
+            case _:
+                pass
+
+    def open_round(self) -> list:  # type: ignore[type-arg]
+        """Ask S to open the next round."""
+        self._transact(OpenRound())
+        return self._flush()
+
+    # ---- time
+
+    def next_wake(self) -> int | None:
+        state = self._round
+        if state is None or state.accepted or state.aggregating:
+            return None
+        opened = state.opened
+        wakes = [opened.anchor_deadline, opened.cumulative_deadline]
+        wakes += [wake + self._standby for wake in wakes if self._standby]
+        return min((wake for wake in wakes if wake > self.now), default=None)
+
+    def _on_tick(self) -> None:
+        if self._round is not None:
+            self._aggregate_if_possible(self._round)
+
+    # ---- step 10: aggregate
+
+    def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
+        if not isinstance(message, messages.ClusterSum):
+            raise WrongPhase(f"message: a cloud takes no {type(message).__name__}")
+        if self.fogs.get(message.cluster) != sender:
+            raise UnknownSender(f"sender: 0x{sender.hex()} is not fog {message.cluster}")
+        state = self._round
+        if message.round > self._last_round:
+            raise TooEarly(f"round: {message.round}, open is {self._last_round}")
+        if state is None or message.round != state.opened.round:
+            raise WrongRound(f"round: {message.round}, open is {self._last_round}")
+        if message.cluster in state.sums:
+            return
+        submitted = state.submitted.get(message.cluster)
+        if submitted is None:
+            raise TooEarly(f"cluster sum: S holds none of cluster {message.cluster} yet")
+        state.sums[message.cluster] = aggregation.check_cluster_sum(
+            self.task, state.anchored[message.cluster], submitted, message
+        )
+        self._aggregate_if_possible(state)
+
+    def _aggregate_if_possible(self, state: _RoundState) -> None:
+        """Aggregate once S would take it, and every cluster's sum is here or its time is over."""
+        opened = state.opened
+        if state.accepted or state.aggregating or not state.sums:
+            return
+        everybody = len(state.submitted) == opened.clusters
+        anchors_closed = self.now >= opened.anchor_deadline
+        sums_closed = self.now >= opened.cumulative_deadline
+        possible = (
+            everybody
+            or (anchors_closed and len(state.submitted) == len(state.anchored))
+            or sums_closed
+        )
+        complete = state.sums.keys() == state.submitted.keys()
+        patient = self.now >= opened.cumulative_deadline
+        if not possible or not (complete or patient) or self._standing_by(state):
+            return
+        built = aggregation.build_result(
+            self.task, opened, self._models, state.anchored, state.submitted, state.sums
+        )
+        if built is None:
+            self._note("cannot-aggregate", round=opened.round, why="model of the round is unknown")
+            return
+        missing = sorted(state.submitted.keys() - state.sums.keys())
+        if missing:
+            self._note("clusters-left-out", round=opened.round, clusters=missing)
+        state.total, call = built
+        state.aggregating = True
+        self._transact(call)
+
+    def _standing_by(self, state: _RoundState) -> bool:
+        if not self._standby:
+            return False
+        return self.now < state.opened.anchor_deadline + self._standby
+
+    # ---- step 11: hand out the result
+
+    def _on_accepted(self, state: _RoundState, event: ResultAccepted) -> None:
+        state.accepted = True
+        before = self._models.get(state.opened.model_digest)
+        if before is None:
+            return
+        total = state.total
+        if total is None and set(event.included) <= state.sums.keys():
+            total = FieldVector.sum([state.sums[cluster] for cluster in event.included])
+        if total is None:
+            return
+        after = before
+        if state.opened.updates_model:
+            after = before - total.scale(event.factor)
+        self._models = {state.opened.model_digest: before, event.model_digest: after}
+        if event.cloud != self.address:
+            return
+        for cluster, fog in self.fogs.items():
+            self._send(fog, self._result(event, cluster, total))
+
+    def _result(self, event: ResultAccepted, cluster: int, total: FieldVector) -> messages.Result:
+        return messages.Result(
+            round=event.round,
+            cluster=cluster,
+            commitment_digest=event.commitment_digest,
+            total=total.to_bytes(),
+        )
+
+
