@@ -280,7 +280,13 @@ class Device(Role):
         state.selection = chosen
         secret = self._randomness.child(b"deal %d" % state.opened.round)
         dealing = sharing.deal_shares(
-            self.task, self.roster, chosen, self.index, state.update, secret
+            self.task,
+            self.roster,
+            chosen,
+            self.index,
+            state.update,
+            state.opened.round,
+            secret,
         )
         state.accepted[self.index] = dealing.own_share
         witness = messages.seal_envelope(self._domain, self._signing_key, dealing.witness)

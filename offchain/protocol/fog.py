@@ -413,7 +413,12 @@ class Fog(Role):
         if state.selection is None:
             return
         resolution = sharing.resolve(
-            self.task, self.roster, state.selection, state.witnesses, state.reports
+            self.task,
+            self.roster,
+            state.selection,
+            state.witnesses,
+            state.reports,
+            self._randomness.child(b"complaints %d" % state.opened.round),
         )
         for index, error in resolution.refused:
             self._reject(error, device=index, round=state.opened.round)

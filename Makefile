@@ -1,0 +1,59 @@
+# One entry point for everything: `make help`. Only POSIX sh and features of GNU make 3.81 are used.
+# Locks and this folder's path make the stamp: a later call repeats nothing, a changed lock installs.
+
+PRESET ?= minimal
+ARGS ?=
+FORGE_PROFILE = $(if $(filter full,$(PRESET)),full,default)
+BIN := .venv/bin
+INPUTS := requirements.lock requirements-build.lock requirements-data.txt package-lock.json \
+	pyproject.toml tools/setup.sh tools/venv_environment.py
+STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
+STAMP := .venv/.setup-$(STAMP_KEY)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-full lint format lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## Install everything from the locks into .venv and node_modules
+
+# $(error) ends make with one line; a failing command would add make's own.
+$(STAMP):
+	$(eval MISSING := $(shell sh tools/setup.sh --check))$(if $(MISSING),$(error $(MISSING)))
+	@sh tools/setup.sh $(STAMP_KEY)
+
+train: setup ## Train a model end to end on a local chain; ARGS="--devices 64 --help ..."
+	$(BIN)/ape run train $(ARGS)
+
+test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
+	VERIFOG_PRESET=$(PRESET) $(BIN)/ape test tests $(ARGS)
+	@if find forge_tests -name '*.t.sol' | grep -q .; then \
+		echo "FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test"; \
+		FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test; \
+	fi
+
+test-full: ## Run all tests at full size
+	@$(MAKE) --no-print-directory test PRESET=full
+
+lint: setup ## Check format, style, types, layering, settings, registry hosts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/forge fmt --check
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python tools/check_repository.py
+
+format: setup ## Rewrite Python and Solidity in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/forge fmt
+
+lock: setup ## Recompile the locks (UPGRADE=1 for all, PACKAGE=name for one)
+	@UPGRADE=$(UPGRADE) PACKAGE=$(PACKAGE) sh tools/lock.sh
+
+clean: ## Remove everything that can be made again, .venv and node_modules included
+	rm -rf .venv node_modules .build .forge contracts/.cache out cache *.egg-info \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+
+/// @title Contract S of a Verifog task
+/// @notice One deployment serves one task, that is one model. S records what devices, fog nodes and the
+/// cloud commit to, verifies it, pays for it and slashes on evidence. docs/specification.md, section 2,
+/// is its specification; hashes and encodings are those of section 1.
+///
+/// Safety rests on: the discrete logarithm and strong Diffie-Hellman assumptions in the groups of the
+/// KZG ceremony; keccak and SHA-256; in every cluster, fewer than t + l - 1 dishonest devices; an
+/// Authority that admits no more dishonest devices than that.
+/// Liveness rests on: a chain that includes transactions within the deadlines; in some cluster an
+/// honest fog and t + l - 1 live devices; one honest cloud; somebody who funds the pool.
+/// @dev A point of G1 is 128 bytes and of G2 256 bytes, as EIP-2537 encodes them. A scalar is a 32-byte
+/// word below the group order R.
+/// @dev Warning: calls into the precompiles are given at most twice their present price. A fork that
+/// prices one above that makes the calls fail, not succeed.
+interface IContractS {
+    // ------------------------------------------------------------------------------------------------
+    // Types
+    // ------------------------------------------------------------------------------------------------
+
+    enum Role {
+        None,
+        Device,
+        Fog,
+        Cloud
+    }
+
+    enum Phase {
+        None,
+        Anchoring,
+        Accumulating,
+        Aggregating,
+        Settled,
+        Failed
+    }
+
+    /// @notice Fixed at construction; meaning and bounds in section 2.1 of the specification.
+    struct TaskParameters {
+        uint16 capacity;
+        uint16 packing;
+        uint16 chunks;
+        uint16 threshold;
+        uint16 minQualified;
+        uint16 noiseRounds;
+        uint16 candidates;
+        uint16 beaconDelay;
+        uint16 fractionalBits;
+        uint16 statisticsRounds;
+        uint128 rate;
+        uint32 minSamples;
+        uint32 maxSamples;
+        uint32 anchorTime;
+        uint32 cumulativeTime;
+        uint32 aggregateTime;
+        uint32 unbondingTime;
+        uint96 deviceStake;
+        uint96 fogStake;
+        uint96 cloudStake;
+        uint96 reward;
+    }
+
+    /// @notice What the Authority says about a device it admits.
+    /// @param account Ethereum account; signs messages, holds the stake, is paid.
+    /// @param sealingKey X25519 key to which shares are sealed; S only announces it.
+    /// @param publicKey BLS key, a point of G1.
+    /// @param proofOfPossession BLS signature, a point of G2, on the `verifog pop v1` message.
+    struct Admission {
+        address account;
+        bytes32 sealingKey;
+        bytes publicKey;
+        bytes proofOfPossession;
+    }
+
+    /// @notice What the devices of a cluster attest to.
+    /// @param sharesRoot Root R over the qualified devices' commitments.
+    /// @param sumsRoot Root Q over the digests of the devices' sums of shares.
+    /// @param commitments COMsum, one point of G1 a chunk.
+    /// @param qualified Bitmap of the qualified devices.
+    struct Anchor {
+        bytes32 sharesRoot;
+        bytes32 sumsRoot;
+        bytes commitments;
+        uint256[] qualified;
+    }
+
+    /// @notice The preimage of the record of a cluster that submitted its sum.
+    struct ClusterSum {
+        bytes32 anchorMessage;
+        uint256 signerCount;
+        uint256 qualifiedCount;
+        bytes commitments;
+        bytes32 vectorDigest;
+    }
+
+    /// @notice What a cloud signs (EIP-712) when it hands the result of a round to a fog.
+    struct Result {
+        uint256 round;
+        bytes32 commitmentDigest;
+        bytes32 vectorDigest;
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Errors
+    // ------------------------------------------------------------------------------------------------
+
+    // Construction
+    error ParameterOutOfRange(string name, uint256 value);
+    error PrecompileUnusable(address precompile);
+
+    // Precompiles. The last means that the chain does not have it: a false proof is a FalseOpening.
+    error G1AddFailed();
+    error G1MsmFailed();
+    error PairingFailed();
+    error PointEvaluationFailed();
+
+    // Callers, rounds and phases
+    error NotAuthority(address caller);
+    error NotFogOfCluster(uint256 cluster, address caller);
+    error NotActiveCloud(address caller);
+    error NotAllowedToOpen(address caller);
+    error WrongRound(uint256 given, uint256 current);
+    error WrongPhase(Phase phase);
+
+    // Shapes
+    error WrongLength(uint256 given, uint256 expected);
+    error ScalarOutOfRange(uint256 value);
+
+    // Membership
+    error AmountTooLarge(uint256 amount);
+    error RoleTaken(address account, Role role);
+    error NotMember(address account);
+    error MemberHasLeft(address account);
+    error StakeTooLow(address account, uint256 stake, uint256 required);
+    error StakeIsBonded(address account, uint256 withdrawableAt);
+    error NoStake(address account);
+    error TooManyClouds();
+    error TooManyClusters();
+    error TooManyDevices(uint256 cluster, uint256 devices);
+    error UnknownCluster(uint256 cluster);
+    error InactiveCluster(uint256 cluster);
+    error KeyAtInfinity(address account);
+    error KeyAlreadyUsed(bytes32 keyHash);
+    error FalseProofOfPossession(address account);
+    error WrongKey(uint256 cluster, uint256 index, bytes32 keyHash);
+    error WrongSigner(address recovered, address expected);
+
+    // Rounds
+    error PoolTooLow(uint256 pool, uint256 required);
+    error NoActiveCluster();
+    error ZeroNoiseRoot();
+    error NoiseRootAlreadyRecorded(uint256 cluster, uint256 batch);
+    error NoiseRootMissing(uint256 cluster, uint256 batch);
+    error BatchDoesNotCover(uint256 batch, uint256 round);
+    error ClusterNotInRound(uint256 cluster, uint256 round);
+    error AlreadyAnchored(uint256 cluster, uint256 round);
+    error AlreadySubmitted(uint256 cluster, uint256 round);
+    error NotActiveDevices(uint256 cluster, uint256 word, uint256 devices);
+    error TooFewQualified(uint256 given, uint256 required);
+    error TooFewSigners(uint256 given, uint256 required);
+    error CommitmentAtInfinity(uint256 chunk);
+    error AttestationKeyAtInfinity(uint256 cluster);
+    error FalseAttestation(bytes32 message);
+    error WrongRecord(uint256 cluster, bytes32 given, bytes32 stored);
+    error FalseOpening(uint256 z, uint256 y);
+    error UnknownRound(uint256 round);
+    error BeaconNotYet(uint256 beaconBlock, uint256 currentBlock);
+    error BeaconTooOld(uint256 beaconBlock, uint256 currentBlock);
+    error WrongHeader(bytes32 given, bytes32 expected);
+    error MalformedHeader();
+
+    // Noise
+    error SlotsOutOfRange(uint256 from, uint256 to);
+
+    // Settlement
+    error WrongInclusion(uint256 included, uint256 submitted);
+    error WrongModel(bytes32 given, bytes32 stored);
+    error NotClaimable(uint256 round);
+    error NotEarned(address account, uint256 round);
+    error NothingToClaim(address account);
+    error PaymentFailed(address account, uint256 amount);
+
+    // Disputes
+    error RoundNotSettled(uint256 round);
+    error NotCloudOfRound(address signer, uint256 round);
+    error ResultIsAccepted(uint256 round);
+    error WrongResult(uint256 round, bytes32 given, bytes32 stored);
+    error VectorIsAccepted(uint256 round, uint256 y);
+    error NothingToSlash(address account);
+
+    // ------------------------------------------------------------------------------------------------
+    // Events
+    // ------------------------------------------------------------------------------------------------
+
+    // Construction
+
+    /// @notice The task exists. With the events below, all state can be rebuilt from here.
+    event TaskCreated(
+        address indexed authority,
+        address noiseSampler,
+        uint16 capacity,
+        uint16 packing,
+        uint16 chunks,
+        uint16 threshold,
+        uint16 minQualified,
+        uint16 noiseRounds,
+        uint16 candidates,
+        uint16 beaconDelay,
+        uint16 fractionalBits,
+        uint16 statisticsRounds,
+        uint128 rate,
+        uint32 minSamples,
+        uint32 maxSamples,
+        uint32 anchorTime,
+        uint32 cumulativeTime,
+        uint32 aggregateTime,
+        uint32 unbondingTime,
+        uint96 deviceStake,
+        uint96 fogStake,
+        uint96 cloudStake,
+        uint96 reward,
+        bytes model,
+        bytes32 modelDigest
+    );
+
+    // Membership
+
+    event StakeDeposited(address indexed account, address indexed payer, uint256 amount);
+    event CloudAdmitted(address indexed account, uint256 index);
+    event FogAdmitted(address indexed account, uint256 indexed cluster);
+    event DeviceAdmitted(
+        address indexed account,
+        uint256 indexed cluster,
+        uint256 index,
+        bytes publicKey,
+        bytes32 sealingKey
+    );
+    event ExitRequested(address indexed account, uint256 withdrawableAt);
+    event StakeWithdrawn(address indexed account, uint256 amount);
+
+    // Rounds
+
+    event NoiseRootRecorded(uint256 indexed cluster, uint256 indexed batch, bytes32 root);
+    /// @param clusters Bitmap of the clusters that take part.
+    /// @param share What each member that serves the round earns, in wei.
+    event RoundOpened(
+        uint256 indexed round,
+        uint256 beaconBlock,
+        uint256 anchorDeadline,
+        uint256 cumulativeDeadline,
+        uint256 aggregateDeadline,
+        uint256 clusters,
+        uint256 share,
+        bool updatesModel,
+        bytes32 modelDigest
+    );
+    /// @notice No cluster anchored in `round`, the first on a provisional model: the model before it is
+    /// back.
+    event ModelWithdrawn(uint256 indexed round, bytes32 modelDigest);
+    event ClusterAnchored(
+        uint256 indexed round,
+        uint256 indexed cluster,
+        bytes32 anchorMessage,
+        bytes32 sharesRoot,
+        bytes32 sumsRoot,
+        bytes commitments,
+        uint256[] qualified,
+        uint256[] signers
+    );
+    event CumulativeSubmitted(
+        uint256 indexed round,
+        uint256 indexed cluster,
+        bytes32 commitmentDigest,
+        bytes32 vectorDigest,
+        uint256 y,
+        bytes proof
+    );
+
+    // Settlement
+
+    /// @param samples The opened sample total, before it is clamped.
+    /// @param factor k of `COM(theta') = COM(theta) - k COM(c)`.
+    event ResultAccepted(
+        uint256 indexed round,
+        address indexed cloud,
+        uint256 included,
+        bytes commitments,
+        bytes32 vectorDigest,
+        uint256 samples,
+        uint256 y,
+        uint256 factor,
+        bytes model,
+        bytes32 modelDigest
+    );
+    event PoolFunded(address indexed payer, uint256 amount);
+    /// @param rounds Bitmap: bit i stands for round `256 * word + i`.
+    event RewardClaimed(
+        address indexed account, uint256 word, uint256 rounds, uint256 amount
+    );
+    /// @notice What `account` earned as a reporter was paid.
+    event CreditPaid(address indexed account, uint256 amount);
+
+    // Disputes
+
+    event ResultRejected(uint256 indexed round, address indexed cloud, bytes32 modelDigest);
+    event Slashed(
+        address indexed account,
+        address indexed reporter,
+        uint256 toReporter,
+        uint256 burnt,
+        uint256 toPool
+    );
+
+    // ------------------------------------------------------------------------------------------------
+    // Membership: any phase
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice Adds the value sent to the stake of `account`. Anybody, for anybody.
+    /// @dev Warning: the stake belongs to `account`, whoever pays.
+    function depositStake(address account) external payable;
+
+    /// @notice Makes `account` a cloud. Authority only. Moves nothing; the stake must be there.
+    function admitCloud(address account) external;
+
+    /// @notice Makes `account` the fog of a new cluster, whose id is the order of admission, from 0.
+    /// Authority only. At most 64.
+    function admitFog(address account) external returns (uint256 clusterId);
+
+    /// @notice Admits devices to a cluster; index is the order of admission, from 0. Authority only. At
+    /// most 1,024 a cluster. A device admitted after a round was opened serves from the next one on.
+    /// @dev Warning: an aggregate signature that is under way must be aggregated again less the new
+    /// keys (as absent keys).
+    function admitDevices(uint256 clusterId, Admission[] calldata admissions) external;
+
+    /// @notice Takes the caller out of the active set at once and starts its unbonding. No way back.
+    /// A fog's exit makes its cluster inactive.
+    /// @param publicKey The device's admitted key; not read for a fog or a cloud.
+    function requestExit(bytes calldata publicKey) external;
+
+    /// @notice The same for `account`, which signed `Exit(address account)` (EIP-712). Anybody.
+    function requestExitFor(address account, bytes calldata publicKey, bytes calldata signature)
+        external;
+
+    /// @notice Pays `account` its stake once its unbonding is over, or at once if it was never admitted.
+    /// Anybody. Moves the whole stake out.
+    function withdrawStake(address account) external;
+
+    // ------------------------------------------------------------------------------------------------
+    // Rounds
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice Opens the next round. Authority, active cloud or active fog; when there is no round yet or
+    /// the last one is Settled or Failed. The pool must cover the reward. Moves nothing.
+    function openRound() external returns (uint256 roundId);
+
+    /// @notice Records the root over the noise trees of a cluster for the batch of rounds that begins
+    /// with the next round. The cluster's fog; any phase; once a batch.
+    function recordNoiseRoot(uint256 clusterId, bytes32 root) external;
+
+    /// @notice Records what a quorum of the cluster's devices attests. The cluster's active fog;
+    /// Anchoring.
+    /// @param batch A batch with a recorded noise root that covers the round.
+    /// @param signers Bitmap of the active devices that signed.
+    /// @param absentKeys The 128-byte keys of the active devices that did not sign, in the order of index.
+    /// @param signature Aggregate BLS signature on the anchor message.
+    /// @dev Warning: S checks who signed and that COMsum lies in the group. That COMsum is the sum over
+    /// R's leaves is for the devices to check before they sign.
+    function anchor(
+        uint256 roundId,
+        uint256 clusterId,
+        uint256 batch,
+        Anchor calldata anchored,
+        uint256[] calldata signers,
+        bytes calldata absentKeys,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Records the digest of the cluster's sum c_i. The cluster's fog; Anchoring or Accumulating.
+    /// @param y Value of the committed polynomial at `cumulativeChallenge`.
+    /// @param proof Its opening, 48 bytes.
+    /// @dev Warning: that `vectorDigest` belongs to the committed vector is for the reader of the vector
+    /// to check; S sees an opening only.
+    function submitCumulative(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest,
+        uint256 y,
+        bytes calldata proof
+    ) external;
+
+    // ------------------------------------------------------------------------------------------------
+    // Settlement
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice Settles the round with the sum of the included clusters and updates the committed model.
+    /// Any active cloud; Aggregating. Moves the shares of those who served from pool to owed.
+    /// @param included Bitmap of clusters that submitted, not empty.
+    /// @param sums The included clusters' records, in the order of id.
+    /// @param model The preimage of `modelDigest`: the committed model, one point a chunk.
+    /// @param samples Value of slot 0, the sample total.
+    /// @param countProof Opening of chunk 0 at 0.
+    /// @param y Value of the committed polynomial at `aggregateChallenge`.
+    /// @param proof Its opening.
+    /// @dev Warning: a cloud that sees another's transaction before it is included can send it as its
+    /// own. Clouds are admitted, and only the reward is at stake.
+    function submitAggregate(
+        uint256 roundId,
+        uint256 included,
+        ClusterSum[] calldata sums,
+        bytes calldata model,
+        bytes32 vectorDigest,
+        uint256 samples,
+        bytes calldata countProof,
+        uint256 y,
+        bytes calldata proof
+    ) external;
+
+    /// @notice Adds the value sent to the pool that rewards come from. Anybody, any phase.
+    function fundPool() external payable;
+
+    /// @notice Pays `account` what it earned in `rounds` and as a reporter. Anybody, any phase; a round
+    /// can be claimed once a later one is open or its aggregate deadline has passed. Rounds already
+    /// claimed are passed over, so that nobody can spoil a claim of many rounds by claiming one of them.
+    function claim(address account, uint256[] calldata rounds) external;
+
+    // ------------------------------------------------------------------------------------------------
+    // Disputes
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice Slashes the cloud of a settled round that signed `Result` with other digests than those
+    /// accepted. Anybody. Until the aggregate deadline of the latest round, also rejects the result.
+    /// @param signature The cloud's EIP-712 signature of `Result(round, commitmentDigest, vectorDigest)`.
+    /// @dev Warning: the reporter is the sender; evidence in the public mempool can be sent by another.
+    function reportFalseResult(
+        uint256 roundId,
+        bytes32 commitmentDigest,
+        bytes32 vectorDigest,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Slashes the cloud of a settled round whose accepted vector digest belongs to something
+    /// else than the committed vector; rejects the result as above. Anybody.
+    /// @param vector The bytes with the accepted digest: of wrong length, with an element that is no
+    /// scalar, or with another value at the challenge than the commitment's.
+    /// @param commitments The accepted COM(c).
+    /// @param y The commitment's value at `aggregateChallenge`.
+    /// @param proof Its opening.
+    /// @dev Warning: at 4,096 slots and one chunk the vector alone is 131,072 bytes, above what many
+    /// nodes relay in one transaction.
+    function reportFalseVector(
+        uint256 roundId,
+        bytes calldata vector,
+        bytes calldata commitments,
+        uint256 y,
+        bytes calldata proof
+    ) external;
+
+    // ------------------------------------------------------------------------------------------------
+    // Verification views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice Whether `sumDigest` is what the device at `index` announced in the anchored root Q.
+    /// @param vectorDigest Of the cluster's sum if that is submitted, else zero.
+    /// @param position Of the leaf among Q's leaves.
+    function verifyShareSum(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest,
+        uint256 index,
+        uint256 position,
+        bytes32 sumDigest,
+        bytes32[] calldata path
+    ) external view returns (bool);
+
+    /// @notice Whether the cluster anchored this and submitted `vectorDigest`.
+    function verifyCumulative(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest
+    ) external view returns (bool);
+
+    /// @notice Whether the round is settled with this result.
+    function verifyAggregate(uint256 roundId, bytes32 commitmentDigest, bytes32 vectorDigest)
+        external
+        view
+        returns (bool);
+
+    // ------------------------------------------------------------------------------------------------
+    // Views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @notice The deployer: admits members, and can neither expel them nor touch money.
+    function authority() external view returns (address);
+
+    function noiseSampler() external view returns (address);
+
+    function taskParameters() external view returns (TaskParameters memory);
+
+    function domainSeparator() external view returns (bytes32);
+
+    function phase() external view returns (Phase);
+
+    /// @notice The number of the latest round, 0 if there is none.
+    function currentRound() external view returns (uint256);
+
+    /// @notice What S keeps about a round. Deadlines, `clusters`, `anchored` and `submitted` (bitmaps)
+    /// are kept for the latest round only and zero for others; of earlier rounds the phase is Settled
+    /// or Failed. `cloud` is the account of a settled round's cloud.
+    function round(uint256 roundId)
+        external
+        view
+        returns (
+            Phase phase_,
+            uint256 beaconBlock,
+            uint256 anchorDeadline,
+            uint256 cumulativeDeadline,
+            uint256 aggregateDeadline,
+            uint256 clusters,
+            uint256 anchored,
+            uint256 submitted,
+            uint256 share,
+            bool updatesModel,
+            uint256 included,
+            address cloud,
+            bytes32 resultDigest
+        );
+
+    /// @notice Bitmap of the devices whose attestation of that round S accepted.
+    function signers(uint256 roundId, uint256 clusterId) external view returns (uint256[] memory);
+
+    function noiseRoot(uint256 clusterId, uint256 batch) external view returns (bytes32);
+
+    /// @notice Commitment digest of the current model.
+    function modelDigest() external view returns (bytes32);
+
+    /// @notice Commitment digest of the model before the last settled round, and whether the current
+    /// one is still provisional: nobody has anchored on it.
+    function previousModel() external view returns (bytes32 digest, bool provisional);
+
+    /// @notice How many settled rounds stand.
+    function settledRounds() external view returns (uint256);
+
+    /// @notice `clusterOrIndex`: cluster of a device or fog. `index`: of a device in its cluster, of a cloud
+    /// among clouds. `withdrawableAt`: 0 while active.
+    function member(address account)
+        external
+        view
+        returns (
+            Role role,
+            bool active,
+            bool slashed,
+            uint256 stake,
+            uint256 clusterId,
+            uint256 index,
+            uint256 withdrawableAt
+        );
+
+    /// @notice `eligible`: the devices below this index may sign in the latest round; with `devices`
+    /// below a multiple of 256, bitmaps have ceil(eligible / 256) words.
+    function cluster(uint256 clusterId)
+        external
+        view
+        returns (
+            address fog,
+            bool active,
+            uint256 devices,
+            uint256 activeDevices,
+            uint256 eligible,
+            bytes memory aggregateKey
+        );
+
+    /// @notice Bitmap of the active devices of a cluster.
+    function activeDevices(uint256 clusterId) external view returns (uint256[] memory);
+
+    /// @notice Whose key has this keccak; the zero address if nobody's.
+    function keyOwner(bytes32 keyHash)
+        external
+        view
+        returns (address account, uint256 clusterId, uint256 index);
+
+    function counts() external view returns (uint256 clusters, uint256 clouds, uint256 activeDevices);
+
+    /// @notice Where the ether that S took in and did not pay out belongs.
+    function accounting()
+        external
+        view
+        returns (uint256 stakes, uint256 owed, uint256 pool, uint256 burnt);
+
+    /// @notice What `account` earned as a reporter and has not been paid; part of `owed`.
+    function creditOf(address account) external view returns (uint256);
+
+    /// @notice Bitmap of claimed rounds: bit i of word w stands for round `256 * w + i`.
+    function claimedRounds(address account, uint256 word) external view returns (uint256);
+
+    function possessionMessage(address account, bytes calldata publicKey)
+        external
+        view
+        returns (bytes32);
+
+    function anchorMessage(uint256 roundId, uint256 clusterId, Anchor calldata anchored)
+        external
+        view
+        returns (bytes32);
+
+    function cumulativeChallenge(bytes32 anchorMessage_, bytes32 vectorDigest)
+        external
+        pure
+        returns (uint256);
+
+    function aggregateChallenge(
+        uint256 roundId,
+        uint256 included,
+        bytes32 commitmentDigest,
+        bytes32 vectorDigest
+    ) external view returns (uint256);
+
+    /// @notice The beacon of a round, from the RLP header of its beacon block.
+    /// @dev Warning: the chain remembers about 8,191 blocks (EIP-2935), 256 where that is missing.
+    function beacon(uint256 roundId, bytes calldata header) external view returns (bytes32);
+
+    /// @notice The noise of slots `from` to `to - 1` of a seed (protocol: discrete Gaussian of deviation
+    /// 32 sqrt(65) sqrt(4097)).
+    function sampleNoise(bytes32 seed, uint256 from, uint256 to)
+        external
+        view
+        returns (int256[] memory);
+
+    /// @notice The blinding element of a slot of a seed.
+    function blindingNoise(bytes32 seed, uint256 slot) external view returns (uint256);
+}

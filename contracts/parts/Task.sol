@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+
+import { IContractS } from "../interfaces/IContractS.sol";
+import { Bls12381, POINT_BYTES } from "../libraries/Bls12381.sol";
+import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+/// @title The task: parameters that never change, the Authority, the EIP-712 domain
+abstract contract Task is IContractS, EIP712 {
+    uint256 private constant MIN_CAPACITY = 64;
+    uint256 private constant MAX_CAPACITY = 4096;
+    uint256 private constant MAX_CHUNKS = 64;
+    uint256 private constant MIN_BLOCK_SLOTS = 4;
+    uint256 private constant MAX_BEACON_DELAY = 200;
+    uint256 private constant MAX_FRACTIONAL_BITS = 64;
+
+    /// @inheritdoc IContractS
+    address public immutable override authority;
+
+    uint256 internal immutable _capacity;
+    uint256 internal immutable _packing;
+    uint256 internal immutable _chunks;
+    uint256 internal immutable _threshold;
+    uint256 internal immutable _minQualified;
+    uint256 internal immutable _noiseRounds;
+    uint256 internal immutable _candidates;
+    uint256 internal immutable _beaconDelay;
+    uint256 internal immutable _fractionalBits;
+    uint256 internal immutable _statisticsRounds;
+    uint256 internal immutable _rate;
+    uint256 internal immutable _minSamples;
+    uint256 internal immutable _maxSamples;
+    uint256 internal immutable _anchorTime;
+    uint256 internal immutable _cumulativeTime;
+    uint256 internal immutable _aggregateTime;
+    uint256 internal immutable _unbondingTime;
+    uint256 internal immutable _deviceStake;
+    uint256 internal immutable _fogStake;
+    uint256 internal immutable _cloudStake;
+    uint256 internal immutable _reward;
+
+    constructor(TaskParameters memory p) EIP712("Verifog", "1") {
+        _requireBounds(p);
+        authority = msg.sender;
+        _capacity = p.capacity;
+        _packing = p.packing;
+        _chunks = p.chunks;
+        _threshold = p.threshold;
+        _minQualified = p.minQualified;
+        _noiseRounds = p.noiseRounds;
+        _candidates = p.candidates;
+        _beaconDelay = p.beaconDelay;
+        _fractionalBits = p.fractionalBits;
+        _statisticsRounds = p.statisticsRounds;
+        _rate = p.rate;
+        _minSamples = p.minSamples;
+        _maxSamples = p.maxSamples;
+        _anchorTime = p.anchorTime;
+        _cumulativeTime = p.cumulativeTime;
+        _aggregateTime = p.aggregateTime;
+        _unbondingTime = p.unbondingTime;
+        _deviceStake = p.deviceStake;
+        _fogStake = p.fogStake;
+        _cloudStake = p.cloudStake;
+        _reward = p.reward;
+    }
+
+    modifier onlyAuthority() {
+        if (msg.sender != authority) revert NotAuthority(msg.sender);
+        _;
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function taskParameters() external view override returns (TaskParameters memory p) {
+        // Each value came from a field of the same type.
+        p.capacity = uint16(_capacity);
+        p.packing = uint16(_packing);
+        p.chunks = uint16(_chunks);
+        p.threshold = uint16(_threshold);
+        p.minQualified = uint16(_minQualified);
+        p.noiseRounds = uint16(_noiseRounds);
+        p.candidates = uint16(_candidates);
+        p.beaconDelay = uint16(_beaconDelay);
+        p.fractionalBits = uint16(_fractionalBits);
+        p.statisticsRounds = uint16(_statisticsRounds);
+        p.rate = uint128(_rate);
+        p.minSamples = uint32(_minSamples);
+        p.maxSamples = uint32(_maxSamples);
+        p.anchorTime = uint32(_anchorTime);
+        p.cumulativeTime = uint32(_cumulativeTime);
+        p.aggregateTime = uint32(_aggregateTime);
+        p.unbondingTime = uint32(_unbondingTime);
+        p.deviceStake = uint96(_deviceStake);
+        p.fogStake = uint96(_fogStake);
+        p.cloudStake = uint96(_cloudStake);
+        p.reward = uint96(_reward);
+    }
+
+    /// @inheritdoc IContractS
+    function domainSeparator() external view override returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Internal
+    // ------------------------------------------------------------------------------------------------
+
+    /// @dev Commitments have one point a chunk.
+    function _requireChunks(uint256 length) internal view {
+        _requireLength(length, POINT_BYTES * _chunks);
+    }
+
+    function _requireLength(uint256 given, uint256 expected) internal pure {
+        if (given != expected) revert WrongLength(given, expected);
+    }
+
+    function _requireBounds(TaskParameters memory p) private pure {
+        uint256 d = p.capacity;
+        _check("capacity", d, d >= MIN_CAPACITY && d <= MAX_CAPACITY && d & (d - 1) == 0);
+        _check(
+            "packing",
+            p.packing,
+            p.packing > 0 && d % p.packing == 0 && d / p.packing >= MIN_BLOCK_SLOTS
+        );
+        _check("chunks", p.chunks, p.chunks >= 1 && p.chunks <= MAX_CHUNKS);
+        _check("threshold", p.threshold, p.threshold >= 1);
+        _check("minQualified", p.minQualified, p.minQualified >= 2);
+        _check("noiseRounds", p.noiseRounds, p.noiseRounds >= 1);
+        _check("candidates", p.candidates, p.candidates >= 2);
+        _check(
+            "beaconDelay",
+            p.beaconDelay,
+            p.beaconDelay >= 1 && p.beaconDelay <= MAX_BEACON_DELAY
+        );
+        _check(
+            "fractionalBits",
+            p.fractionalBits,
+            p.fractionalBits >= 1 && p.fractionalBits <= MAX_FRACTIONAL_BITS
+        );
+        _check("minSamples", p.minSamples, p.minSamples >= 1);
+        _check("maxSamples", p.maxSamples, p.maxSamples >= p.minSamples);
+        _check("anchorTime", p.anchorTime, p.anchorTime >= 1);
+        _check("cumulativeTime", p.cumulativeTime, p.cumulativeTime >= 1);
+        _check("aggregateTime", p.aggregateTime, p.aggregateTime >= 1);
+        _check("unbondingTime", p.unbondingTime, p.unbondingTime >= 1);
+    }
+
+    function _check(string memory name, uint256 value, bool inRange) private pure {
+        if (!inRange) revert ParameterOutOfRange(name, value);
+    }
+}

@@ -1,0 +1,488 @@
+"""Steps 4 to 7: the signed selection, dealings, their checks, and who is left in the end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from offchain.crypto import sealing, sharing
+from offchain.crypto.commitment import Commitment, Opening, parse_commitment, parse_opening
+from offchain.crypto.errors import CryptoError, MerklePathError, WitnessError
+from offchain.crypto.field import FieldVector, parse_field_vector, parse_scalar, scalar_bytes
+from offchain.crypto.hashing import Digest, tagged, word
+from offchain.crypto.merkle import MerkleTree
+from offchain.crypto.opening import OpeningClaim, locate_bad_openings
+from offchain.crypto.randomness import Randomness
+from offchain.errors import VerifogError
+from offchain.protocol import messages
+from offchain.protocol.errors import (
+    OpeningMismatch,
+    ProtocolError,
+    SelectionMismatch,
+    ShareMismatch,
+    SharePathMismatch,
+    SharesMissing,
+    UnknownSender,
+    WitnessMismatch,
+    WrongRound,
+)
+from offchain.protocol.masking import MaskedUpdate
+from offchain.protocol.role import ClusterRoster, Task
+
+
+def coordinate(index: int) -> int:
+    """The x-coordinate at which a device holds its share."""
+    return index + 1
+
+
+class _SealedContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    share: messages.Vector
+    path: messages.Path
+
+
+_CONTENT = msgspec.msgpack.Decoder(_SealedContent)
+
+
+@dataclass(frozen=True)
+class SelectedSet:
+    """The selected devices with their commitments, in the order of index."""
+
+    commitments: Mapping[int, Commitment]
+    accounts: Mapping[int, bytes]
+
+    @cached_property
+    def indices(self) -> tuple[int, ...]:
+        """The selected indices, rising."""
+        return tuple(sorted(self.commitments))
+
+    @cached_property
+    def _leaves(self) -> dict[int, bytes]:
+        return {
+            index: messages.selected_leaf(
+                index, self.accounts[index], self.commitments[index].digest
+            )
+            for index in self.indices
+        }
+
+    @cached_property
+    def root(self) -> bytes:
+        """The root that the fog signs."""
+        return self.root_of(self.indices)
+
+    def root_of(self, indices: Sequence[int]) -> bytes:
+        """The root over some of the selected, in the order of index: R for the qualified set."""
+        return MerkleTree([self._leaves[index] for index in sorted(indices)]).root
+
+    def require_member(self, index: int, account: bytes, commitment: Commitment) -> None:
+        """Check that a device stands here with its own commitment.
+
+        Raises
+        ------
+        SelectionMismatch
+            When it does not.
+        """
+        if self.accounts.get(index) != account or self.commitments[index] != commitment:
+            raise SelectionMismatch(f"selection: device {index} stands in it with another commitment")
+
+    def message(self, round_number: int, cluster: int) -> messages.Selection:
+        """The message that the fog signs."""
+        return messages.Selection(
+            round=round_number,
+            cluster=cluster,
+            root=self.root,
+            members=tuple(
+                messages.Selected(index, self.commitments[index].to_bytes())
+                for index in self.indices
+            ),
+        )
+
+    def sharing_parameters(self, task: Task) -> sharing.SharingParameters:
+        """Recipients and threshold of this round's dealings."""
+        return sharing.SharingParameters(
+            task.layout, task.parameters.threshold, tuple(coordinate(i) for i in self.indices)
+        )
+
+    def context(self, task: Task, round_number: int, cluster: int) -> bytes:
+        """What binds a dealing to chain, contract, round, cluster and recipients."""
+        return tagged(
+            "verifog context v1", task.separator, word(round_number), word(cluster), self.root
+        )
+
+
+def select(
+    task: Task, roster: ClusterRoster, commitments: Mapping[int, Commitment]
+) -> SelectedSet:
+    """The selection of a fog."""
+    return SelectedSet(
+        dict(commitments), {index: roster.members[index].account for index in commitments}
+    )
+
+
+def parse_selection(
+    task: Task, roster: ClusterRoster, message: messages.Selection
+) -> SelectedSet:
+    """Check a fog's selection.
+
+    Raises
+    ------
+    SelectionMismatch
+        When indices do not rise or are unknown, two devices share a commitment, the root is not
+        that of the members, or too few are selected to reconstruct.
+    """
+    indices = [member.index for member in message.members]
+    if indices != sorted(set(indices)):
+        raise SelectionMismatch("selection: indices must rise")
+    unknown = [index for index in indices if index not in roster.members]
+    if unknown:
+        raise SelectionMismatch(f"selection: devices {unknown} are not active in this cluster")
+    if len({member.commitment for member in message.members}) != len(indices):
+        raise SelectionMismatch("selection: two devices have the same commitment")
+    least = max(task.parameters.quorum, task.parameters.min_qualified)
+    if len(indices) < least:
+        raise SelectionMismatch(f"selection: {len(indices)} devices, at least {least} are needed")
+    commitments = {
+        member.index: parse_commitment(member.commitment, task.layout.chunks)
+        for member in message.members
+    }
+    selected = select(task, roster, commitments)
+    if selected.root != message.root:
+        raise SelectionMismatch("selection: the root is not that of its members")
+    return selected
+
+
+@dataclass(frozen=True, repr=False)
+class OwnDealing:
+    """What a dealer sends, and the share that it keeps for itself. Hides itself."""
+
+    witness: messages.Witness
+    sealed: tuple[messages.SealedShare, ...]
+    own_share: FieldVector
+
+
+def _associated(context: bytes, dealer: bytes, recipient: bytes) -> bytes:
+    return context + dealer + recipient
+
+
+def deal_shares(
+    task: Task,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    index: int,
+    update: MaskedUpdate,
+    round_number: int,
+    randomness: Randomness,
+) -> OwnDealing:
+    """Deal an update to all selected devices, each share sealed to its recipient."""
+    context = selected.context(task, round_number, roster.cluster)
+    dealer = selected.accounts[index]
+    dealing = sharing.deal(
+        task.key,
+        selected.sharing_parameters(task),
+        update.vector,
+        update.commitment,
+        context=context,
+        dealer=dealer,
+        randomness=randomness.child(b"polynomial"),
+    )
+    sealed = []
+    for recipient in selected.indices:
+        if recipient == index:
+            continue
+        member = roster.members[recipient]
+        x = coordinate(recipient)
+        content = msgspec.msgpack.encode(
+            _SealedContent(dealing.shares[x].to_bytes(), dealing.path(x))
+        )
+        box = sealing.seal(
+            content,
+            sealing.parse_public_key(member.sealing_key),
+            _associated(context, dealer, member.account),
+            randomness.child(b"seal %d" % recipient),
+        )
+        sealed.append(messages.SealedShare(recipient, box))
+    witness = dealing.witness
+    message = messages.Witness(
+        round=round_number,
+        cluster=roster.cluster,
+        index=index,
+        selection=selected.root,
+        commitment=update.commitment.to_bytes(),
+        root=witness.root,
+        polynomial=tuple(scalar_bytes(value) for value in witness.polynomial),
+        opened=scalar_bytes(witness.opening.value),
+        proof=witness.opening.to_bytes()[-48:],
+    )
+    return OwnDealing(message, tuple(sealed), dealing.shares[coordinate(index)])
+
+
+def _witness(message: messages.Witness) -> sharing.ShareWitness:
+    opening: Opening = parse_opening(message.opened + message.proof)
+    return sharing.ShareWitness(
+        Digest(message.root),
+        tuple(parse_scalar(value, "witness polynomial") for value in message.polynomial),
+        opening,
+    )
+
+
+def parse_witness(
+    task: Task,
+    domain: bytes,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    round_number: int,
+    data: bytes,
+) -> messages.Witness:
+    """Authenticate a dealer's signed witness and check that it belongs to this selection.
+
+    Raises
+    ------
+    WrongRound, UnknownSender, WitnessMismatch
+        When it belongs to another round or cluster, is not the dealer's, or names another
+        commitment or selection.
+    """
+    sender, message = messages.parse_envelope(domain, data)
+    if not isinstance(message, messages.Witness):
+        raise WitnessMismatch(f"witness: a {type(message).__name__} stands in its place")
+    if message.round != round_number or message.cluster != roster.cluster:
+        raise WrongRound(f"witness: of round {message.round}, cluster {message.cluster}")
+    if selected.accounts.get(message.index) != sender:
+        raise UnknownSender(f"witness: not signed by dealer {message.index}")
+    if message.selection != selected.root:
+        raise WitnessMismatch(f"witness of dealer {message.index}: for another selection")
+    if message.commitment != selected.commitments[message.index].to_bytes():
+        raise WitnessMismatch(f"witness of dealer {message.index}: of another commitment")
+    if len(message.polynomial) != task.parameters.quorum:
+        raise WitnessMismatch(
+            f"witness of dealer {message.index}: {len(message.polynomial)} coefficients, "
+            f"{task.parameters.quorum} expected"
+        )
+    return message
+
+
+def parse_deal(
+    task: Task,
+    domain: bytes,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    index: int,
+    deal: messages.Deal,
+) -> messages.Witness:
+    """Check at the fog what can be checked of a deal without any share.
+
+    Raises
+    ------
+    ProtocolError
+        When the witness is not its sender's own, or a recipient is missing or too many.
+    """
+    witness = parse_witness(task, domain, roster, selected, deal.round, deal.witness)
+    if witness.index != index:
+        raise UnknownSender(f"deal: device {index} hands in a witness of {witness.index}")
+    recipients = [share.recipient for share in deal.shares]
+    if recipients != [i for i in selected.indices if i != index]:
+        raise WitnessMismatch(f"deal of device {index}: its recipients are not the selected")
+    return witness
+
+
+def delivery(
+    round_number: int, cluster: int, recipient: int, deals: Mapping[int, messages.Deal]
+) -> messages.Delivery:
+    """What the dealers sent to one recipient."""
+    return messages.Delivery(
+        round=round_number,
+        cluster=cluster,
+        dealings=tuple(
+            messages.Delivered(
+                deal.witness, next(s.sealed for s in deal.shares if s.recipient == recipient)
+            )
+            for dealer, deal in sorted(deals.items())
+            if dealer != recipient
+        ),
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Checked:
+    """Accepted shares by dealer, refusals, and the complaints that prove a dealer false."""
+
+    shares: Mapping[int, FieldVector]
+    refused: tuple[tuple[int, VerifogError], ...]
+    complaints: tuple[messages.Complaint, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class _Received:
+    share: FieldVector
+    path: tuple[bytes, ...]
+    claim: OpeningClaim
+
+
+def check_delivery(
+    task: Task,
+    domain: bytes,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    index: int,
+    key: sealing.SealingKey,
+    message: messages.Delivery,
+    randomness: Randomness,
+) -> Checked:
+    """Check every dealer's share: its seal, path, evaluation, and all openings at once."""
+    refused: list[tuple[int, VerifogError]] = []
+    complaints: list[messages.Complaint] = []
+    received: dict[int, _Received] = {}
+    parameters = selected.sharing_parameters(task)
+    context = selected.context(task, message.round, roster.cluster)
+    own = selected.accounts[index]
+    for delivered in message.dealings:
+        dealer = -1
+        content: _SealedContent | None = None
+        try:
+            witness = parse_witness(
+                task, domain, roster, selected, message.round, delivered.witness
+            )
+            dealer = witness.index
+            if dealer in received or dealer == index:
+                raise SharesMissing(f"delivery: a second share of dealer {dealer}")
+            content = _unseal(key, delivered.sealed, _associated(context, selected.accounts[dealer], own))
+            share = parse_field_vector(content.share, task.layout.share_length)
+            claim = _check_share(
+                parameters, index, share, content.path, witness, selected, context
+            )
+            received[dealer] = _Received(share, content.path, claim)
+        except (ShareMismatch, WitnessMismatch) as error:
+            refused.append((dealer, error))
+            if content is not None:
+                complaints.append(messages.Complaint(dealer, content.share, content.path))
+        except VerifogError as error:
+            refused.append((dealer, error))
+    order = sorted(received)
+    bad = locate_bad_openings(task.key, [received[dealer].claim for dealer in order], randomness)
+    for place in bad:
+        dealer = order[place]
+        taken = received.pop(dealer)
+        refused.append((dealer, OpeningMismatch(f"opening of dealer {dealer} is false")))
+        complaints.append(messages.Complaint(dealer, taken.share.to_bytes(), taken.path))
+    return Checked(
+        {dealer: taken.share for dealer, taken in received.items()},
+        tuple(refused),
+        tuple(complaints),
+    )
+
+
+def _unseal(key: sealing.SealingKey, box: bytes, associated: bytes) -> _SealedContent:
+    try:
+        return _CONTENT.decode(sealing.open_sealed(box, key, associated))
+    except (CryptoError, msgspec.DecodeError) as error:
+        raise SharesMissing(f"share: cannot be unsealed ({type(error).__name__})") from None
+
+
+def _check_share(
+    parameters: sharing.SharingParameters,
+    index: int,
+    share: FieldVector,
+    path: Sequence[bytes],
+    message: messages.Witness,
+    selected: SelectedSet,
+    context: bytes,
+) -> OpeningClaim:
+    dealer = message.index
+    try:
+        return sharing.check_share(
+            parameters,
+            coordinate(index),
+            share,
+            path,
+            _witness(message),
+            selected.commitments[dealer],
+            context=context,
+            dealer=selected.accounts[dealer],
+        )
+    except MerklePathError:
+        raise SharePathMismatch(f"share of dealer {dealer}: not under its root") from None
+    except WitnessError:
+        raise WitnessMismatch(
+            f"witness of dealer {dealer}: the polynomial does not give the opened value"
+        ) from None
+    except CryptoError as error:
+        raise ShareMismatch(f"share of dealer {dealer}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The qualified dealers, the live share holders, and the dealers proven false."""
+
+    qualified: tuple[int, ...]
+    live: tuple[int, ...]
+    refused: tuple[tuple[int, ProtocolError], ...]
+
+
+def resolve(
+    task: Task,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    witnesses: Mapping[int, messages.Witness],
+    reports: Mapping[int, messages.ShareReport],
+    randomness: Randomness,
+) -> Resolution:
+    """Fix QUAL and the live peers so that every live peer accepted every qualified dealer.
+
+    Proven complaints exclude the dealer. The rest are conflicts between a dealer and a peer: the
+    one with most is dropped, until none is left; on a tie the peer, as share holder only
+    (specification, section 4, decision 6).
+    """
+    refused: dict[int, ProtocolError] = {}
+    for peer, report in sorted(reports.items()):
+        for complaint in report.complaints:
+            error = _judge(task, roster, selected, witnesses, peer, complaint, randomness)
+            if error is not None:
+                refused.setdefault(complaint.dealer, error)
+    dealers = set(witnesses) - refused.keys()
+    live = set(reports)
+    accepted = {peer: set(report.accepted) for peer, report in reports.items()}
+    while True:
+        conflicts = {(d, p) for p in live for d in dealers if d not in accepted[p]}
+        if not conflicts:
+            break
+        by_dealer = {d: sum(1 for pair in conflicts if pair[0] == d) for d in dealers}
+        by_peer = {p: sum(1 for pair in conflicts if pair[1] == p) for p in live}
+        worst_dealer = max(dealers, key=lambda d: (by_dealer[d], d))
+        worst_peer = max(live, key=lambda p: (by_peer[p], p))
+        if by_dealer[worst_dealer] > by_peer[worst_peer]:
+            dealers.discard(worst_dealer)
+            refused[worst_dealer] = SharesMissing(
+                f"shares of dealer {worst_dealer} did not reach {by_dealer[worst_dealer]} peers"
+            )
+        else:
+            live.discard(worst_peer)
+    return Resolution(tuple(sorted(dealers)), tuple(sorted(live)), tuple(sorted(refused.items())))
+
+
+def _judge(
+    task: Task,
+    roster: ClusterRoster,
+    selected: SelectedSet,
+    witnesses: Mapping[int, messages.Witness],
+    peer: int,
+    complaint: messages.Complaint,
+    randomness: Randomness,
+) -> ProtocolError | None:
+    """Check a complaint: the share must lie under the dealer's root and contradict its witness."""
+    witness = witnesses.get(complaint.dealer)
+    if witness is None:
+        return None
+    context = selected.context(task, witness.round, roster.cluster)
+    try:
+        share = parse_field_vector(complaint.share, task.layout.share_length)
+        claim = _check_share(
+            selected.sharing_parameters(task), peer, share, complaint.path, witness, selected, context
+        )
+    except (ShareMismatch, WitnessMismatch) as error:
+        return error
+    except VerifogError:
+        return None  # not under the root, or no share at all: proves nothing
+    if locate_bad_openings(task.key, [claim], randomness):
+        return OpeningMismatch(f"opening of dealer {complaint.dealer} is false")
+    return None
+
+
