@@ -9,9 +9,9 @@ import { GaussianTable } from "./libraries/GaussianTable.sol";
 /// @notice The same numbers as the devices' own sampler. A contract of its own since the table would
 /// not fit beside Contract S.
 contract NoiseSampler {
-    // 640 ascending thresholds of 64 bits, big-endian; values start at -320.
-    uint256 private constant THRESHOLDS = 640;
-    int256 private constant LOWEST = -320;
+    // Ascending, eight bytes each, big-endian.
+    uint256 private constant THRESHOLDS = GaussianTable.THRESHOLDS;
+    int256 private constant LOWEST = GaussianTable.FIRST;
 
     // A slot's number has 4 bytes.
     uint256 private constant SLOTS = 1 << 32;

@@ -3,9 +3,9 @@ pragma solidity =0.8.37;
 
 /// @title Sets of indices, 256 to a word
 library Bitmap {
-    /// @dev How many words hold `count` bits.
-    function words(uint256 count) internal pure returns (uint256) {
-        return (count + 255) / 256;
+    /// @dev How many words hold that many bits.
+    function words(uint256 bits) internal pure returns (uint256) {
+        return (bits + 255) / 256;
     }
 
     /// @dev How many bits are set: sums of neighbouring fields of 1, 2, 4, ... bits.

@@ -44,7 +44,7 @@ library Bls12381 {
         0x67816aef1db507c96655b9d5caac42364e6f38ba0ecb751bad54dcd6b939c2ca;
 
     /// @dev Point `i` of concatenated points. Nothing is checked.
-    function at(bytes memory points, uint256 i) internal pure returns (G1Point memory point) {
+    function pointAt(bytes memory points, uint256 i) internal pure returns (G1Point memory point) {
         assembly ("memory-safe") {
             mcopy(point, add(add(points, 0x20), mul(i, 0x80)), 0x80)
         }

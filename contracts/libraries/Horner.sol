@@ -19,10 +19,10 @@ library Horner {
         // In assembly since the loop runs over thousands of elements: about 85 gas each.
         assembly ("memory-safe") {
             let end := vector.offset
-            let at := add(end, and(vector.length, not(0x1f)))
-            for { } gt(at, end) { } {
-                at := sub(at, 0x20)
-                let element := calldataload(at)
+            let position := add(end, and(vector.length, not(0x1f)))
+            for { } gt(position, end) { } {
+                position := sub(position, 0x20)
+                let element := calldataload(position)
                 canonical := and(canonical, lt(element, order))
                 value := addmod(mulmod(value, z, order), element, order)
             }

@@ -48,7 +48,7 @@ library Kzg {
         view
         returns (G1Point memory)
     {
-        if (points.length == POINT_BYTES) return Bls12381.at(points, 0);
+        if (points.length == POINT_BYTES) return Bls12381.pointAt(points, 0);
         uint256 step = z;
         for (uint256 power = 1; power < capacity; power *= 2) {
             step = mulmod(step, step, R);

@@ -30,7 +30,7 @@ library RoundLog {
     }
 
     function units(RoundEntry entry) internal pure returns (uint256) {
-        return uint20(RoundEntry.unwrap(entry) >> 64);
+        return (RoundEntry.unwrap(entry) >> 64) & 0xfffff;
     }
 
     function cloud(RoundEntry entry) internal pure returns (uint256) {

@@ -292,22 +292,22 @@ abstract contract Membership is Ledger {
     ) internal view returns (G1Point memory key) {
         key = _loadKey(clusterId);
         G1Point memory absent;
-        uint256 at = 0;
+        uint256 offset = 0;
         for (uint256 w = 0; w < Bitmap.words(devices); ++w) {
             uint256 missing = _activeDevices[clusterId][w];
             if (w < signers_.length) missing &= ~signers_[w];
             for (; missing != 0; missing &= missing - 1) {
-                if (at + POINT_BYTES > absentKeys.length) {
-                    revert WrongLength(absentKeys.length, at + POINT_BYTES);
+                if (offset + POINT_BYTES > absentKeys.length) {
+                    revert WrongLength(absentKeys.length, offset + POINT_BYTES);
                 }
-                bytes memory point = absentKeys[at:at + POINT_BYTES];
+                bytes memory point = absentKeys[offset:offset + POINT_BYTES];
                 _requireKey(clusterId, 256 * w + Bitmap.lowest(missing), keccak256(point));
-                absent = Bls12381.add(absent, Bls12381.at(point, 0));
-                at += POINT_BYTES;
+                absent = Bls12381.add(absent, Bls12381.pointAt(point, 0));
+                offset += POINT_BYTES;
             }
         }
-        _requireLength(absentKeys.length, at);
-        if (at != 0) key = Bls12381.add(key, Bls12381.negate(absent));
+        _requireLength(absentKeys.length, offset);
+        if (offset != 0) key = Bls12381.add(key, Bls12381.negate(absent));
         if (Bls12381.isInfinity(key)) revert AttestationKeyAtInfinity(clusterId);
     }
 
@@ -323,7 +323,7 @@ abstract contract Membership is Ledger {
         } else if (m.role == Role.Device) {
             uint256 index = m.index;
             _requireKey(clusterId, index, keccak256(publicKey));
-            G1Point memory key = Bls12381.negate(Bls12381.at(publicKey, 0));
+            G1Point memory key = Bls12381.negate(Bls12381.pointAt(publicKey, 0));
             _storeKey(clusterId, Bls12381.add(_loadKey(clusterId), key));
             uint256 bit = 1 << (index % 256);
             _activeDevices[clusterId][index / 256] &= ~bit;
@@ -359,7 +359,7 @@ abstract contract Membership is Ledger {
         _requireLength(a.proofOfPossession.length, Attestation.SIGNATURE_BYTES);
         bytes32 keyHash = keccak256(a.publicKey);
         if (_keyOwners[keyHash].account != address(0)) revert KeyAlreadyUsed(keyHash);
-        key = Bls12381.at(a.publicKey, 0);
+        key = Bls12381.pointAt(a.publicKey, 0);
         if (Bls12381.isInfinity(key)) revert KeyAtInfinity(a.account);
         bytes32 message = Transcript.possession(_domainSeparatorV4(), a.account, keyHash);
         if (!Attestation.verify(key, message, a.proofOfPossession)) {

@@ -21,7 +21,10 @@ from offchain.crypto.field import R, scalar_bytes
 G1: TypeAlias = G1Point
 G2: TypeAlias = G2Point
 
-BASE_FIELD: Final = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+BASE_FIELD: Final = int(
+    "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab",
+    16,
+)
 G1_BYTES: Final = 48
 G2_BYTES: Final = 96
 G1_EIP2537_BYTES: Final = 128

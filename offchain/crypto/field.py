@@ -15,14 +15,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto import packed
+from offchain.crypto import limbs, packed
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
 
 R: Final = SCALAR_ORDER
 SCALAR_BYTES: Final = 32
-_LIMBS: Final = 16  # 16-bit limbs per element in inner products
-_GIANT_STEPS: Final = 64
 _ORDER_WORDS: Final = tuple((R >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
 _HALF_WORDS: Final = tuple(((R // 2 + 1) >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
 
@@ -299,7 +297,7 @@ class FieldVector:
         """
         if len(self) != len(other):
             raise LengthError("vector", len(other), len(self))
-        return _combine_limbs((_float_limbs(self).T @ _float_limbs(other))[:, None, :])[0]
+        return limbs.dot(self.data, other.data)
 
     def horner(self, point: int) -> int:
         """Return sum_j self_j * point^j."""
@@ -317,27 +315,10 @@ class FieldVector:
         ------
         LengthError
             If `size` does not divide the length.
-
-        Notes
-        -----
-        Baby steps, giant steps: q = a B + b. The sums over a are one matrix product of limbs
-        weighted by (point^B)^a, exact because every sum stays below 2^53; the sum over b is
-        Horner's rule over B integers.
         """
         if size < 1 or len(self) % size:
             raise LengthError("vector", len(self), -(-len(self) // max(size, 1)) * size)
-        baby = -(-size // _GIANT_STEPS)
-        giant = -(-size // baby)
-        blocks = len(self) // size
-        limbs = _float_limbs(self).reshape(blocks, size, _LIMBS)
-        if giant * baby != size:
-            limbs = np.concatenate((limbs, np.zeros((blocks, giant * baby - size, _LIMBS))), axis=1)
-        weights = _float_limbs(powers(pow(point, baby, R), giant)).T
-        products = weights @ limbs.reshape(blocks, giant, baby * _LIMBS)
-        return [
-            _horner(_combine_limbs(block.reshape(_LIMBS, baby, _LIMBS)), point)
-            for block in products
-        ]
+        return limbs.horner_blocks(self.data, point, size)
 
     def keccak(self) -> Digest:
         """Return Keccak-256 of the canonical encoding."""
@@ -363,52 +344,9 @@ def parse_field_vector(data: bytes, length: int, field: str = "vector") -> Field
     return vector
 
 
-def powers(base: int, count: int) -> FieldVector:
-    """Return (1, base, base^2, ...) with `count` elements."""
-    value, out = 1, []
-    for _ in range(count):
-        out.append(value)
-        value = value * base % R
-    return FieldVector.from_ints(out)
-
-
 def _same_lengths(vectors: Sequence[FieldVector]) -> None:
     if not vectors:
         raise LengthError("vectors", 0, 1)
     for vector in vectors:
         if len(vector) != len(vectors[0]):
             raise LengthError("vector", len(vector), len(vectors[0]))
-
-
-def _float_limbs(vector: FieldVector) -> npt.NDArray[np.float64]:
-    """Return the 16-bit limbs, shape (N, 16), most significant first, as exact doubles."""
-    return np.frombuffer(vector.data, ">u2").reshape(-1, _LIMBS).astype(np.float64)
-
-
-def _combine_limbs(products: npt.NDArray[np.float64]) -> list[int]:
-    """Carry limb products back into integers modulo r.
-
-    Parameters
-    ----------
-    products
-        Shape (16, K, 16): limb i of the left factor times limb j of the right, for K results, all
-        below 2^53.
-    """
-    count = products.shape[1]
-    sums = np.zeros((count, 2 * _LIMBS))
-    for i in range(_LIMBS):
-        sums[:, i + 1 : i + 1 + _LIMBS] += products[i]
-    whole = sums.astype(np.uint64)
-    out = [0] * count
-    for shift in (48, 32, 16, 0):
-        part = ((whole >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(">u2").tobytes()
-        for k in range(count):
-            out[k] += int.from_bytes(part[64 * k : 64 * k + 64], "big") << shift
-    return [value % R for value in out]
-
-
-def _horner(coefficients: Sequence[int], point: int) -> int:
-    value = 0
-    for coefficient in reversed(coefficients):
-        value = (value * point + coefficient) % R
-    return value

@@ -76,8 +76,8 @@ class SlotLayout:
     def fitting(values: int, packing: int = 1, capacity: int | None = None) -> SlotLayout:
         """Return the smallest layout for a number of values.
 
-        The smallest capacity that takes them in one chunk, or as many chunks of 4096 as needed; with
-        `capacity` given, as many chunks of that size as needed.
+        The smallest capacity that takes them in one chunk, or as many chunks of 4096 as needed;
+        with `capacity` given, as many chunks of that size as needed.
         """
         sizes = [capacity] if capacity else [1 << k for k in range(6, 13)]
         for size in sizes:

@@ -1,9 +1,9 @@
 """Verifiable packed secret sharing of committed vectors (protocol, sections 5.5, 5.6 and 10).
 
-Block p of the vector u sits at x = -p of a vector polynomial phi of degree below T = t + l - 1; share
-i is phi(i). The witness lets everybody who holds one share check it against the commitment: phi,
-folded by powers of a challenge rho that depends on the commitment and on all shares, must be the
-published scalar polynomial P, and P at 0, -1, ... must fold to u(rho), which one opening proves.
+Block p of the vector u sits at x = -p of a vector polynomial phi of degree below T = t + l - 1;
+share i is phi(i). The witness lets everybody who holds one share check it against the commitment:
+phi, folded by powers of a challenge rho that depends on the commitment and on all shares, must be
+the published scalar polynomial P, and P at 0, -1, ... must fold to u(rho), which an opening proves.
 """
 
 from __future__ import annotations

@@ -7,48 +7,17 @@ waiting.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from offchain.chain.port import ChainPort, Receipt
 from offchain.errors import VerifogError
-from offchain.protocol.chain import Call, Event
+from offchain.protocol.chain import Event
 from offchain.protocol.role import Effect, Note, Role, Send, Transact
 
 
 class Stalled(VerifogError):
     """Nothing moves, and no node waits for a time."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a transaction of a node did."""
-
-    kind: str
-    cluster: int | None
-    sender: bytes
-    gas: int
-    error: str | None
-
-
-class ChainPort(Protocol):
-    """The chain as a local run needs it."""
-
-    def execute(self, call: Call, sender: bytes) -> Receipt:
-        """Send a transaction and wait for it. A revert is reported in the receipt, not raised."""
-        ...
-
-    def poll(self) -> Sequence[Event]:
-        """New events, each once, in the order of the chain; draws a due beacon."""
-        ...
-
-    def now(self) -> int:
-        """Time of the latest block, seconds."""
-        ...
-
-    def advance(self, to: int) -> None:
-        """Let chain time reach ``to``."""
-        ...
 
 
 class Observer(Protocol):

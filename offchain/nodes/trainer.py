@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offchain.errors import VerifogError
-from offchain.learning.datasets import Dataset
 from offchain.learning.encoding import UpdateEncoding
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
@@ -19,6 +18,7 @@ from offchain.learning.statistics import (
     variance_resolution,
     with_target,
 )
+from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters, device_update
 from offchain.protocol.errors import NotSelected
 from offchain.protocol.selecting import Chosen

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from offchain.crypto.commitment import Commitment, Opening, parse_commitment_eip2537
+from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.hashing import challenge, keccak256, word
 from offchain.errors import VerifogError
@@ -123,17 +124,15 @@ def build_result(
         ),
         model=task.key.commit(model),
         vector_digest=digest,
-        samples=count.y,
-        count_proof=count.proof,
-        y=opening.y,
-        proof=opening.proof,
+        samples=count.value,
+        count_proof=g1_to_bytes(count.proof),
+        y=opening.value,
+        proof=g1_to_bytes(opening.proof),
     )
     return total, call
 
 
-def check_result(
-    task: Task, accepted: ResultAccepted, result: messages.Result
-) -> FieldVector:
+def check_result(task: Task, accepted: ResultAccepted, result: messages.Result) -> FieldVector:
     """Check a result that the cloud signed against what S accepted.
 
     Raises
@@ -154,4 +153,3 @@ def check_result(
             f"result of round {result.round}: the vector does not give its commitment"
         )
     return total
-

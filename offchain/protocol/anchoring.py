@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from offchain.crypto import attestation, sharing as vss
+from offchain.crypto import attestation
+from offchain.crypto import sharing as vss
 from offchain.crypto.commitment import Commitment
-from offchain.crypto.curve import parse_g1
-from offchain.crypto.curve import g1_to_eip2537
+from offchain.crypto.curve import g1_to_eip2537, parse_g1
 from offchain.crypto.decoding import locate_wrong_sums
 from offchain.crypto.errors import CryptoError
 from offchain.crypto.field import FieldVector, parse_field_vector
@@ -26,9 +26,10 @@ WORD_BITS = 256
 def under(root: bytes, position: int, count: int, leaf: bytes, path: tuple[bytes, ...]) -> bool:
     """Whether a leaf lies under a root at a position."""
     try:
-        return verify_path(root, position, count, leaf, path)
+        verify_path(root, position, count, leaf, path)
     except CryptoError:
         return False
+    return True
 
 
 def bitmap(indices: tuple[int, ...], devices: int) -> tuple[int, ...]:
@@ -125,11 +126,14 @@ def aggregate(
 ) -> Aggregate:
     """Check all signatures at once, drop the false ones, and aggregate the others."""
     refused: list[tuple[int, VerifogError]] = []
-    parsed: dict[int, tuple[attestation.PublicKey, attestation.Signature]] = {}
+    parsed: dict[int, tuple[attestation.BlsPublicKey, attestation.BlsSignature]] = {}
     for index in sorted(attestations):
         try:
             signature = attestation.parse_signature(attestations[index])
-            parsed[index] = (attestation.parse_public_key(roster.members[index].public_key), signature)
+            parsed[index] = (
+                attestation.parse_public_key(roster.members[index].public_key),
+                signature,
+            )
         except CryptoError as error:
             refused.append((index, AttestationMismatch(f"attestation of device {index}: {error}")))
     order = sorted(parsed)
@@ -145,12 +149,12 @@ def aggregate(
         for index, member in sorted(roster.members.items())
         if index not in set(signers)
     )
-    signature = (
+    combined = (
         attestation.aggregate([parsed[index][1] for index in signers]).to_eip2537()
         if signers
         else None
     )
-    return Aggregate(signers, absent, signature, tuple(refused))
+    return Aggregate(signers, absent, combined, tuple(refused))
 
 
 def check_reveal(
@@ -170,7 +174,7 @@ def check_reveal(
     if keccak256(message.total) != digests[index]:
         raise SumDigestMismatch(f"reveal: the sum of device {index} is not the one anchored")
     layout = task.layout
-    return parse_field_vector(message.total, layout.length // layout.packing)
+    return parse_field_vector(message.total, layout.share_length)
 
 
 @dataclass(frozen=True)

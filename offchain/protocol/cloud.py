@@ -17,7 +17,7 @@ from offchain.protocol.chain import (
 )
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.errors import TooEarly, UnknownSender, WrongPhase, WrongRound
-from offchain.protocol.role import Role, Task
+from offchain.protocol.role import Effect, Role, Task
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Cloud(Role):
         super().__init__(task, signing_key)
         self.fogs = fogs
         self._standby = standby
-        self._models = {task.key.commit(model).digest: model}
+        self._models: dict[bytes, FieldVector] = {task.key.commit(model).digest: model}
         self._round: _RoundState | None = None
         self._last_round = 0
         self._noise: dict[int, set[int]] = {}
@@ -96,7 +96,7 @@ class Cloud(Role):
             case _:
                 pass
 
-    def open_round(self) -> list:  # type: ignore[type-arg]
+    def open_round(self) -> list[Effect]:
         """Ask S to open the next round."""
         self._transact(OpenRound())
         return self._flush()
@@ -201,5 +201,3 @@ class Cloud(Role):
             commitment_digest=event.commitment_digest,
             total=total.to_bytes(),
         )
-
-

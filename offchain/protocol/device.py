@@ -369,7 +369,9 @@ class Device(Role):
         if missing:
             raise QualifiedMismatch(f"qualified set: shares of {missing} were not accepted")
         if qualified.root != selection.root_of(indices):
-            raise QualifiedMismatch("qualified set: the root is not that of the selected commitments")
+            raise QualifiedMismatch(
+                "qualified set: the root is not that of the selected commitments"
+            )
 
     def _attest(self, state: _RoundState, proposal: messages.AnchorProposal) -> None:
         if state.total is None or state.selection is None:

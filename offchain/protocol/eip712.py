@@ -16,8 +16,6 @@ _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 SIGNATURE_BYTES = 65
 
 
-
-
 def word(value: int | bytes) -> bytes:
     """Encode an unsigned integer, an address or a bytes32 as one 32-byte word."""
     if isinstance(value, int):

@@ -6,7 +6,9 @@ deadlines divide the time until the round's anchor deadline (specification, sect
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
+from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
 from offchain.protocol import aggregation, anchoring, masking, messages, sharing
@@ -36,8 +38,10 @@ from offchain.protocol.errors import (
     WrongPhase,
     WrongRound,
 )
-from offchain.protocol.role import ClusterRoster, Role, Task
+from offchain.protocol.role import ClusterRoster, Effect, Role, Task
 from offchain.protocol.selecting import Selector
+
+M = TypeVar("M")
 
 
 class Step(IntEnum):
@@ -123,7 +127,7 @@ class Fog(Role):
         super().__init__(task, signing_key)
         self.roster = roster
         self.clouds = clouds
-        self._models = {task.key.commit(model).digest: model}
+        self._models: dict[bytes, FieldVector] = {task.key.commit(model).digest: model}
         self._selector = selector
         self._randomness = randomness
         self._round: _RoundState | None = None
@@ -286,7 +290,7 @@ class Fog(Role):
             case _:
                 raise WrongPhase(f"message: a fog takes no {type(message).__name__}")
 
-    def _collect[M](
+    def _collect(
         self, state: _RoundState, step: Step, into: dict[int, M], index: int, message: M
     ) -> None:
         if state.step is not step:
@@ -300,15 +304,13 @@ class Fog(Role):
 
     # ---- noise roots
 
-    def call_noise(self) -> list:  # type: ignore[type-arg]
+    def call_noise(self) -> list[Effect]:
         """Ask the devices for their noise roots of the batch that begins with the next round."""
         batch = self._last_round + 1
         self._noise.start(batch)
         self._noise_deadline = self.now + self.task.parameters.anchor_time // 4
         for member in self.roster.members.values():
-            self._send(
-                member.account, messages.NoiseCall(round=batch, cluster=self.roster.cluster)
-            )
+            self._send(member.account, messages.NoiseCall(round=batch, cluster=self.roster.cluster))
         return self._flush()
 
     def _collect_noise(self, message: messages.NoiseRoot) -> None:
@@ -561,8 +563,8 @@ class Fog(Role):
                 anchor=state.anchor.anchor,
                 signer_count=len(state.signers),
                 vector_digest=outcome.total.keccak(),
-                y=opening.y,
-                proof=opening.proof,
+                y=opening.value,
+                proof=g1_to_bytes(opening.proof),
             )
         )
 
@@ -620,5 +622,3 @@ class Fog(Role):
             raise ResultMismatch("model: the update does not give the model that S holds")
         self._models = {state.opened.model_digest: before, digest: after}
         self._note("updated", round=accepted.round, samples=accepted.samples)
-
-

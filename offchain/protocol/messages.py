@@ -271,7 +271,9 @@ class AnchorProposal(Body, frozen=True, tag=13, kw_only=True):
 class Attestation(Body, frozen=True, tag=14, kw_only=True):
     """Device to fog: its BLS signature of the anchor message."""
 
-    TYPE = "Attestation(uint256 round,uint256 cluster,uint256 index,bytes32 message,bytes32 signature)"
+    TYPE = (
+        "Attestation(uint256 round,uint256 cluster,uint256 index,bytes32 message,bytes32 signature)"
+    )
     index: Index
     message: Digest
     signature: Annotated[bytes, Meta(min_length=96, max_length=96)]

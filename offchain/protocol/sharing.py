@@ -83,7 +83,9 @@ class SelectedSet:
             When it does not.
         """
         if self.accounts.get(index) != account or self.commitments[index] != commitment:
-            raise SelectionMismatch(f"selection: device {index} stands in it with another commitment")
+            raise SelectionMismatch(
+                f"selection: device {index} stands in it with another commitment"
+            )
 
     def message(self, round_number: int, cluster: int) -> messages.Selection:
         """The message that the fog signs."""
@@ -110,18 +112,14 @@ class SelectedSet:
         )
 
 
-def select(
-    task: Task, roster: ClusterRoster, commitments: Mapping[int, Commitment]
-) -> SelectedSet:
+def select(task: Task, roster: ClusterRoster, commitments: Mapping[int, Commitment]) -> SelectedSet:
     """The selection of a fog."""
     return SelectedSet(
         dict(commitments), {index: roster.members[index].account for index in commitments}
     )
 
 
-def parse_selection(
-    task: Task, roster: ClusterRoster, message: messages.Selection
-) -> SelectedSet:
+def parse_selection(task: Task, roster: ClusterRoster, message: messages.Selection) -> SelectedSet:
     """Check a fog's selection.
 
     Raises
@@ -196,7 +194,7 @@ def deal_shares(
         )
         box = sealing.seal(
             content,
-            sealing.parse_public_key(member.sealing_key),
+            sealing.parse_sealing_public_key(member.sealing_key),
             _associated(context, dealer, member.account),
             randomness.child(b"seal %d" % recipient),
         )
@@ -344,11 +342,11 @@ def check_delivery(
             dealer = witness.index
             if dealer in received or dealer == index:
                 raise SharesMissing(f"delivery: a second share of dealer {dealer}")
-            content = _unseal(key, delivered.sealed, _associated(context, selected.accounts[dealer], own))
-            share = parse_field_vector(content.share, task.layout.share_length)
-            claim = _check_share(
-                parameters, index, share, content.path, witness, selected, context
+            content = _unseal(
+                key, delivered.sealed, _associated(context, selected.accounts[dealer], own)
             )
+            share = parse_field_vector(content.share, task.layout.share_length)
+            claim = _check_share(parameters, index, share, content.path, witness, selected, context)
             received[dealer] = _Received(share, content.path, claim)
         except (ShareMismatch, WitnessMismatch) as error:
             refused.append((dealer, error))
@@ -475,7 +473,13 @@ def _judge(
     try:
         share = parse_field_vector(complaint.share, task.layout.share_length)
         claim = _check_share(
-            selected.sharing_parameters(task), peer, share, complaint.path, witness, selected, context
+            selected.sharing_parameters(task),
+            peer,
+            share,
+            complaint.path,
+            witness,
+            selected,
+            context,
         )
     except (ShareMismatch, WitnessMismatch) as error:
         return error
@@ -484,5 +488,3 @@ def _judge(
     if locate_bad_openings(task.key, [claim], randomness):
         return OpeningMismatch(f"opening of dealer {complaint.dealer} is false")
     return None
-
-

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+
+import { NoiseSampler } from "./NoiseSampler.sol";
+import { IContractS } from "./interfaces/IContractS.sol";
+import { Bls12381 } from "./libraries/Bls12381.sol";
+import { SelfTest } from "./libraries/SelfTest.sol";
+import { Disputes } from "./parts/Disputes.sol";
+import { Task } from "./parts/Task.sol";
+
+/// @title Contract S
+/// @notice The enforcer of one Verifog task. IContractS.sol is the reading copy; the parts are, from the
+/// bottom: Task, Ledger, Membership, Rounds, Settlement, Disputes.
+contract ContractS is Disputes {
+    /// @inheritdoc IContractS
+    address public immutable override noiseSampler;
+
+    /// @param p The task's parameters, within the bounds of the specification, section 2.1.
+    /// @param initialModel Commitment to the initial model, one point a chunk; infinity is allowed.
+    constructor(TaskParameters memory p, bytes memory initialModel) Task(p) {
+        SelfTest.run();
+        _requireLength(initialModel.length, 128 * uint256(p.chunks));
+        Bls12381.requireSubgroup(initialModel);
+        modelDigest = keccak256(initialModel);
+        noiseSampler = address(new NoiseSampler());
+        _emitTaskCreated(p, initialModel);
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function sampleNoise(bytes32 seed, uint256 from, uint256 to)
+        external
+        view
+        override
+        returns (int256[] memory)
+    {
+        return NoiseSampler(noiseSampler).noise(seed, from, to);
+    }
+
+    /// @inheritdoc IContractS
+    function blindingNoise(bytes32 seed, uint256 slot) external view override returns (uint256) {
+        return NoiseSampler(noiseSampler).blindingNoise(seed, slot);
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Internal
+    // ------------------------------------------------------------------------------------------------
+
+    function _emitTaskCreated(TaskParameters memory p, bytes memory initialModel) private {
+        emit TaskCreated(
+            msg.sender,
+            noiseSampler,
+            p.capacity,
+            p.packing,
+            p.chunks,
+            p.threshold,
+            p.minQualified,
+            p.noiseRounds,
+            p.candidates,
+            p.beaconDelay,
+            p.fractionalBits,
+            p.statisticsRounds,
+            p.rate,
+            p.minSamples,
+            p.maxSamples,
+            p.anchorTime,
+            p.cumulativeTime,
+            p.aggregateTime,
+            p.unbondingTime,
+            p.deviceStake,
+            p.fogStake,
+            p.cloudStake,
+            p.reward,
+            initialModel,
+            modelDigest
+        );
+    }
+}

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+
+import { IContractS } from "../interfaces/IContractS.sol";
+import { Attestation } from "../libraries/Attestation.sol";
+import { Bitmap } from "../libraries/Bitmap.sol";
+import { BlockHeader } from "../libraries/BlockHeader.sol";
+import { Bls12381, G1Point } from "../libraries/Bls12381.sol";
+import { Kzg } from "../libraries/Kzg.sol";
+import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
+import { Transcript } from "../libraries/Transcript.sol";
+import { Membership } from "./Membership.sol";
+
+/// @title Rounds: opening, beacon, anchors and cluster sums
+abstract contract Rounds is Membership {
+    using RoundLog for mapping(uint256 => uint256);
+
+    // The latest round. First slot: written when the round opens and settles; second: by every cluster.
+    struct Latest {
+        uint32 number;
+        uint40 openedAt;
+        uint32 settledRounds;
+        uint24 paidUnits; // shares moved to owed when the round settled
+        bool settled;
+        bool updatesModel;
+        bool provisional; // the model is the result of the round before this one or of this one
+        uint64 clusters;
+        uint64 anchored;
+        uint64 submitted;
+    }
+
+    Latest internal _latest;
+
+    /// @inheritdoc IContractS
+    bytes32 public override modelDigest;
+    bytes32 internal _previousModelDigest;
+
+    mapping(uint256 pair => uint256 entries) internal _log;
+    mapping(uint256 roundId => bytes32 digest) internal _results;
+
+    // keccak(anchor message, signer count, qualified count, commitment digest), and once the sum is
+    // submitted keccak(that, vector digest).
+    mapping(uint256 roundId => mapping(uint256 clusterId => bytes32 record)) internal _records;
+    mapping(uint256 roundId => mapping(uint256 clusterId => mapping(uint256 word => uint256 bits)))
+        internal _signers;
+    mapping(uint256 clusterId => mapping(uint256 batch => bytes32 root)) private _noiseRoots;
+
+    // ------------------------------------------------------------------------------------------------
+    // External
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function openRound() external override returns (uint256 roundId) {
+        Latest memory l = _latest;
+        Phase p = _phaseOf(l);
+        if (p != Phase.None && p != Phase.Settled && p != Phase.Failed) revert WrongPhase(p);
+        _requireOpener();
+        if (_accounts.pool < _reward) revert PoolTooLow(_accounts.pool, _reward);
+        Roster memory roster = _roster;
+        if (roster.activeClusters == 0) revert NoActiveCluster();
+
+        if (p == Phase.Failed && l.anchored == 0 && l.provisional) {
+            modelDigest = _previousModelDigest;
+            l.provisional = false;
+            emit ModelWithdrawn(l.number, modelDigest);
+        } else if (p != Phase.Settled) {
+            l.provisional = false;
+        }
+
+        roundId = uint256(l.number) + 1;
+        uint256 beaconBlock = block.number + _beaconDelay;
+        uint256 units =
+            1 + Bitmap.popcount(roster.activeClusters) + uint256(roster.activeDevices);
+        _log.store(roundId, RoundLog.pack(0, units, 0, beaconBlock));
+        l.number = uint32(roundId);
+        l.openedAt = uint40(block.timestamp);
+        l.paidUnits = 0;
+        l.settled = false;
+        l.updatesModel = l.settledRounds >= _statisticsRounds;
+        l.clusters = roster.activeClusters;
+        l.anchored = 0;
+        l.submitted = 0;
+        _latest = l;
+        (uint256 anchorDeadline, uint256 cumulativeDeadline, uint256 aggregateDeadline) =
+            _deadlines(l);
+        emit RoundOpened(
+            roundId,
+            beaconBlock,
+            anchorDeadline,
+            cumulativeDeadline,
+            aggregateDeadline,
+            l.clusters,
+            _reward / units,
+            l.updatesModel,
+            modelDigest
+        );
+    }
+
+    /// @inheritdoc IContractS
+    function recordNoiseRoot(uint256 clusterId, bytes32 root) external override {
+        _requireFog(clusterId);
+        if (root == 0) revert ZeroNoiseRoot();
+        uint256 batch = currentRound() + 1;
+        if (_noiseRoots[clusterId][batch] != 0) {
+            revert NoiseRootAlreadyRecorded(clusterId, batch);
+        }
+        _noiseRoots[clusterId][batch] = root;
+        emit NoiseRootRecorded(clusterId, batch, root);
+    }
+
+    /// @inheritdoc IContractS
+    function anchor(
+        uint256 roundId,
+        uint256 clusterId,
+        uint256 batch,
+        Anchor calldata anchored,
+        uint256[] calldata signers_,
+        bytes calldata absentKeys,
+        bytes calldata signature
+    ) external override {
+        _requireAnchorable(roundId, clusterId, batch);
+        _requireChunks(anchored.commitments.length);
+        _requireLength(signature.length, Attestation.SIGNATURE_BYTES);
+        Cluster memory c = _clusters[clusterId];
+        (uint256 signerCount, uint256 qualifiedCount) =
+            _requireQuorum(roundId, clusterId, _eligible(c), signers_, anchored.qualified);
+        _requireGroup(anchored.commitments);
+
+        bytes32 message = _anchorMessage(roundId, clusterId, anchored);
+        G1Point memory key = _signingKey(clusterId, c.devices, signers_, absentKeys);
+        if (!Attestation.verify(key, message, signature)) revert FalseAttestation(message);
+
+        for (uint256 w = 0; w < signers_.length; ++w) {
+            _signers[roundId][clusterId][w] = signers_[w];
+        }
+        _records[roundId][clusterId] =
+            _anchorRecord(message, signerCount, qualifiedCount, keccak256(anchored.commitments));
+        _latest.anchored |= uint64(1 << clusterId);
+        emit ClusterAnchored(
+            roundId,
+            clusterId,
+            message,
+            anchored.sharesRoot,
+            anchored.sumsRoot,
+            anchored.commitments,
+            anchored.qualified,
+            signers_
+        );
+    }
+
+    /// @inheritdoc IContractS
+    function submitCumulative(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest,
+        uint256 y,
+        bytes calldata proof
+    ) external override {
+        _requireSubmittable(roundId, clusterId);
+        (bytes32 record, bytes32 message) =
+            _recordOf(roundId, clusterId, anchored, signerCount);
+        _requireRecord(roundId, clusterId, record);
+
+        uint256 z = Transcript.cumulativeChallenge(message, vectorDigest);
+        Kzg.requireOpening(
+            Kzg.combineChunks(anchored.commitments, z, _capacity), z, y, proof
+        );
+
+        _records[roundId][clusterId] = _sumRecord(record, vectorDigest);
+        _latest.submitted |= uint64(1 << clusterId);
+        emit CumulativeSubmitted(
+            roundId, clusterId, keccak256(anchored.commitments), vectorDigest, y, proof
+        );
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function phase() external view override returns (Phase) {
+        return _phaseOf(_latest);
+    }
+
+    /// @inheritdoc IContractS
+    function currentRound() public view override returns (uint256) {
+        return _latest.number;
+    }
+
+    /// @inheritdoc IContractS
+    function round(uint256 roundId)
+        external
+        view
+        override
+        returns (
+            Phase phase_,
+            uint256 beaconBlock,
+            uint256 anchorDeadline,
+            uint256 cumulativeDeadline,
+            uint256 aggregateDeadline,
+            uint256 clusters,
+            uint256 anchored,
+            uint256 submitted,
+            uint256 share,
+            bool updatesModel,
+            uint256 included,
+            address cloud,
+            bytes32 resultDigest
+        )
+    {
+        Latest memory l = _latest;
+        RoundEntry entry = _requireKnown(roundId);
+        beaconBlock = entry.beaconBlock();
+        share = _reward / entry.units();
+        included = entry.included();
+        if (included != 0) cloud = _clouds[entry.cloud()];
+        resultDigest = _results[roundId];
+        phase_ = included != 0 ? Phase.Settled : Phase.Failed;
+        if (roundId == l.number) {
+            phase_ = _phaseOf(l);
+            (anchorDeadline, cumulativeDeadline, aggregateDeadline) = _deadlines(l);
+            (clusters, anchored, submitted) = (l.clusters, l.anchored, l.submitted);
+            updatesModel = l.updatesModel;
+        }
+    }
+
+    /// @inheritdoc IContractS
+    function signers(uint256 roundId, uint256 clusterId)
+        external
+        view
+        override
+        returns (uint256[] memory bitmap)
+    {
+        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
+        for (uint256 w = 0; w < bitmap.length; ++w) {
+            bitmap[w] = _signers[roundId][clusterId][w];
+        }
+    }
+
+    /// @inheritdoc IContractS
+    function noiseRoot(uint256 clusterId, uint256 batch) external view override returns (bytes32) {
+        return _noiseRoots[clusterId][batch];
+    }
+
+    /// @inheritdoc IContractS
+    function previousModel() external view override returns (bytes32 digest, bool provisional) {
+        Latest memory l = _latest;
+        // Of a settled round nobody can have anchored on the result yet.
+        return (_previousModelDigest, l.provisional && (l.settled || l.anchored == 0));
+    }
+
+    /// @inheritdoc IContractS
+    function settledRounds() external view override returns (uint256) {
+        return _latest.settledRounds;
+    }
+
+    /// @inheritdoc IContractS
+    function anchorMessage(uint256 roundId, uint256 clusterId, Anchor calldata anchored)
+        external
+        view
+        override
+        returns (bytes32)
+    {
+        return _anchorMessage(roundId, clusterId, anchored);
+    }
+
+    /// @inheritdoc IContractS
+    function cumulativeChallenge(bytes32 anchorMessage_, bytes32 vectorDigest)
+        external
+        pure
+        override
+        returns (uint256)
+    {
+        return Transcript.cumulativeChallenge(anchorMessage_, vectorDigest);
+    }
+
+    /// @inheritdoc IContractS
+    function beacon(uint256 roundId, bytes calldata header)
+        external
+        view
+        override
+        returns (bytes32)
+    {
+        uint256 number = _requireKnown(roundId).beaconBlock();
+        if (block.number <= number) revert BeaconNotYet(number, block.number);
+        bytes32 expected = BlockHeader.hashOf(number);
+        if (expected == 0) revert BeaconTooOld(number, block.number);
+        bytes32 given = keccak256(header);
+        if (given != expected) revert WrongHeader(given, expected);
+        return Transcript.beacon(_domainSeparatorV4(), roundId, BlockHeader.prevrandao(header));
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Internal
+    // ------------------------------------------------------------------------------------------------
+
+    /// @dev A function of the counters and the time; the table is in the specification, section 2.3.
+    function _phaseOf(Latest memory l) internal view returns (Phase) {
+        if (l.number == 0) return Phase.None;
+        if (l.settled) return Phase.Settled;
+        (uint256 anchorDeadline, uint256 cumulativeDeadline, uint256 aggregateDeadline) =
+            _deadlines(l);
+        bool early = block.timestamp < anchorDeadline;
+        // `anchored` is a subset of `clusters` and `submitted` of `anchored`: equal counts, equal sets.
+        if (early && l.anchored != l.clusters) return Phase.Anchoring;
+        if (l.anchored == 0) return Phase.Failed;
+        if (block.timestamp < cumulativeDeadline) {
+            return l.submitted != l.anchored ? Phase.Accumulating : Phase.Aggregating;
+        }
+        if (l.submitted == 0) return Phase.Failed;
+        return block.timestamp < aggregateDeadline ? Phase.Aggregating : Phase.Failed;
+    }
+
+    function _deadlines(Latest memory l)
+        internal
+        view
+        returns (uint256 anchorDeadline, uint256 cumulativeDeadline, uint256 aggregateDeadline)
+    {
+        anchorDeadline = uint256(l.openedAt) + _anchorTime;
+        cumulativeDeadline = anchorDeadline + _cumulativeTime;
+        aggregateDeadline = cumulativeDeadline + _aggregateTime;
+    }
+
+    function _requireRound(uint256 roundId, Latest memory l) internal pure {
+        if (roundId != l.number) revert WrongRound(roundId, l.number);
+    }
+
+    function _requireKnown(uint256 roundId) internal view returns (RoundEntry) {
+        if (roundId == 0 || roundId > _latest.number) revert UnknownRound(roundId);
+        return _log.load(roundId);
+    }
+
+    function _requireRecord(uint256 roundId, uint256 clusterId, bytes32 given) internal view {
+        bytes32 stored = _records[roundId][clusterId];
+        if (given != stored) revert WrongRecord(clusterId, given, stored);
+    }
+
+    /// @dev The record that an anchor leaves, and the message it holds.
+    function _recordOf(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount
+    ) internal view returns (bytes32 record, bytes32 message) {
+        message = _anchorMessage(roundId, clusterId, anchored);
+        record = _anchorRecord(
+            message,
+            signerCount,
+            Bitmap.count(anchored.qualified),
+            keccak256(anchored.commitments)
+        );
+    }
+
+    function _anchorRecord(
+        bytes32 message,
+        uint256 signerCount,
+        uint256 qualifiedCount,
+        bytes32 commitmentDigest
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(message, signerCount, qualifiedCount, commitmentDigest));
+    }
+
+    function _sumRecord(bytes32 record, bytes32 vectorDigest) internal pure returns (bytes32) {
+        return keccak256(abi.encode(record, vectorDigest));
+    }
+
+    function _anchorMessage(uint256 roundId, uint256 clusterId, Anchor calldata anchored)
+        private
+        view
+        returns (bytes32)
+    {
+        return Transcript.anchor(
+            _domainSeparatorV4(),
+            roundId,
+            clusterId,
+            anchored.sharesRoot,
+            anchored.sumsRoot,
+            keccak256(anchored.commitments),
+            Bitmap.digest(anchored.qualified)
+        );
+    }
+
+    function _requireOpener() private view {
+        if (msg.sender == authority) return;
+        Role role = _members[msg.sender].role;
+        if ((role != Role.Fog && role != Role.Cloud) || !_isActive(msg.sender)) {
+            revert NotAllowedToOpen(msg.sender);
+        }
+    }
+
+    function _requireFog(uint256 clusterId) private view {
+        if (_clusters[clusterId].fog != msg.sender) revert NotFogOfCluster(clusterId, msg.sender);
+    }
+
+    function _requireAnchorable(uint256 roundId, uint256 clusterId, uint256 batch) private view {
+        Latest memory l = _latest;
+        _requireRound(roundId, l);
+        Phase p = _phaseOf(l);
+        if (p != Phase.Anchoring) revert WrongPhase(p);
+        _requireFog(clusterId);
+        if (!_clusters[clusterId].active) revert InactiveCluster(clusterId);
+        // A known fog's cluster is below 64.
+        if ((l.clusters >> clusterId) & 1 == 0) revert ClusterNotInRound(clusterId, roundId);
+        if ((l.anchored >> clusterId) & 1 == 1) revert AlreadyAnchored(clusterId, roundId);
+        if (batch > roundId || roundId - batch >= _noiseRounds) {
+            revert BatchDoesNotCover(batch, roundId);
+        }
+        if (_noiseRoots[clusterId][batch] == 0) revert NoiseRootMissing(clusterId, batch);
+    }
+
+    function _requireSubmittable(uint256 roundId, uint256 clusterId) private view {
+        Latest memory l = _latest;
+        _requireRound(roundId, l);
+        Phase p = _phaseOf(l);
+        if (p != Phase.Anchoring && p != Phase.Accumulating) revert WrongPhase(p);
+        _requireFog(clusterId);
+        if ((l.submitted >> clusterId) & 1 == 1) revert AlreadySubmitted(clusterId, roundId);
+    }
+
+    /// @dev Signers are active, the qualified were active when the round opened, both are enough.
+    function _requireQuorum(
+        uint256 roundId,
+        uint256 clusterId,
+        uint256 eligible,
+        uint256[] calldata signers_,
+        uint256[] calldata qualified
+    ) private view returns (uint256 signerCount, uint256 qualifiedCount) {
+        uint256 words = Bitmap.words(eligible);
+        _requireLength(signers_.length, words);
+        _requireLength(qualified.length, words);
+        for (uint256 w = 0; w < words; ++w) {
+            uint256 active = _activeDevices[clusterId][w] & Bitmap.maskBelow(eligible, w);
+            uint256 strangers = signers_[w] & ~active;
+            if (strangers != 0) revert NotActiveDevices(clusterId, w, strangers);
+            strangers = qualified[w] & ~active;
+            if (strangers != 0) strangers &= ~_departed[roundId][clusterId][w];
+            if (strangers != 0) revert NotActiveDevices(clusterId, w, strangers);
+        }
+        signerCount = Bitmap.count(signers_);
+        qualifiedCount = Bitmap.count(qualified);
+        uint256 quorum = _threshold + _packing - 1;
+        if (qualifiedCount < _minQualified) revert TooFewQualified(qualifiedCount, _minQualified);
+        if (signerCount < quorum) revert TooFewSigners(signerCount, quorum);
+    }
+
+    /// @dev Every point is in the subgroup and none is infinity, which hides nothing.
+    function _requireGroup(bytes memory commitments) private view {
+        Bls12381.requireSubgroup(commitments);
+        for (uint256 i = 0; i < _chunks; ++i) {
+            if (Bls12381.isInfinity(Bls12381.pointAt(commitments, i))) revert CommitmentAtInfinity(i);
+        }
+    }
+}

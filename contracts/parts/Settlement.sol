@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+
+import { IContractS } from "../interfaces/IContractS.sol";
+import { Bitmap } from "../libraries/Bitmap.sol";
+import { Bls12381, POINT_BYTES, R } from "../libraries/Bls12381.sol";
+import { Kzg } from "../libraries/Kzg.sol";
+import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
+import { Transcript } from "../libraries/Transcript.sol";
+import { Rounds } from "./Rounds.sol";
+
+/// @title Settlement: the result of a round, the committed model, rewards, slashing
+abstract contract Settlement is Rounds {
+    using RoundLog for mapping(uint256 => uint256);
+
+    uint256 private constant REPORTER_PERCENT = 30;
+    uint256 private constant BURNT_PERCENT = 10;
+
+    // What the records of the included clusters add up to.
+    struct Total {
+        bytes commitments;
+        uint256 signerCount;
+        uint256 qualifiedCount;
+    }
+
+    mapping(address account => mapping(uint256 word => uint256 rounds)) private _claimed;
+
+    // ------------------------------------------------------------------------------------------------
+    // External
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function submitAggregate(
+        uint256 roundId,
+        uint256 included,
+        ClusterSum[] calldata sums,
+        bytes calldata model,
+        bytes32 vectorDigest,
+        uint256 samples,
+        bytes calldata countProof,
+        uint256 y,
+        bytes calldata proof
+    ) external override {
+        _requireAggregatable(roundId, included);
+        Total memory total = _addSums(roundId, included, sums);
+        bytes32 commitmentDigest = keccak256(total.commitments);
+        uint256 z = _aggregateChallenge(roundId, included, commitmentDigest, vectorDigest);
+        Kzg.requireOpening(Bls12381.pointAt(total.commitments, 0), 0, samples, countProof);
+        Kzg.requireOpening(
+            Kzg.combineChunks(total.commitments, z, _capacity), z, y, proof
+        );
+        uint256 factor = _latest.updatesModel ? _rate / _clamp(samples, total.qualifiedCount) : 0;
+        bytes memory newModel = _updateModel(model, total.commitments, factor);
+
+        _settle(roundId, included, total.signerCount);
+        _results[roundId] = _resultDigest(commitmentDigest, vectorDigest);
+        emit ResultAccepted(
+            roundId,
+            msg.sender,
+            included,
+            total.commitments,
+            vectorDigest,
+            samples,
+            y,
+            factor,
+            newModel,
+            modelDigest
+        );
+    }
+
+    /// @inheritdoc IContractS
+    function claim(address account, uint256[] calldata rounds) external override {
+        uint256 credit = _credits[account];
+        if (credit != 0) {
+            _credits[account] = 0;
+            emit CreditPaid(account, credit);
+        }
+        uint256 amount = credit + _claimRounds(account, rounds);
+        if (amount == 0) revert NothingToClaim(account);
+        _accounts.owed -= uint128(amount);
+        _pay(account, amount);
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Views
+    // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function aggregateChallenge(
+        uint256 roundId,
+        uint256 included,
+        bytes32 commitmentDigest,
+        bytes32 vectorDigest
+    ) external view override returns (uint256) {
+        return _aggregateChallenge(roundId, included, commitmentDigest, vectorDigest);
+    }
+
+    /// @inheritdoc IContractS
+    function claimedRounds(address account, uint256 word)
+        external
+        view
+        override
+        returns (uint256)
+    {
+        return _claimed[account][word];
+    }
+
+    // ------------------------------------------------------------------------------------------------
+    // Internal
+    // ------------------------------------------------------------------------------------------------
+
+    function _aggregateChallenge(
+        uint256 roundId,
+        uint256 included,
+        bytes32 commitmentDigest,
+        bytes32 vectorDigest
+    ) internal view returns (uint256) {
+        return Transcript.aggregateChallenge(
+            _domainSeparatorV4(), roundId, included, commitmentDigest, vectorDigest
+        );
+    }
+
+    function _resultDigest(bytes32 commitmentDigest, bytes32 vectorDigest)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(commitmentDigest, vectorDigest));
+    }
+
+    /// @dev Takes the whole stake of `account` and takes it out of the active set. `publicKey` is a
+    /// device's, empty for others. Does nothing but that if the stake is gone.
+    function _slash(address account, address reporter, bytes calldata publicKey) internal {
+        Member storage m = _members[account];
+        if (_isActive(account)) _deactivate(account, publicKey);
+        uint256 stake = m.stake;
+        if (stake == 0) return;
+        m.stake = 0;
+        m.slashed = true;
+        uint256 toReporter = (stake * REPORTER_PERCENT) / 100;
+        uint256 burnt = (stake * BURNT_PERCENT) / 100;
+        uint256 toPool = stake - toReporter - burnt;
+        Accounts memory a = _accounts;
+        a.stakes -= uint128(stake);
+        a.owed += uint128(toReporter);
+        a.burnt += uint128(burnt);
+        a.pool += uint128(toPool);
+        _accounts = a;
+        _credits[reporter] += toReporter;
+        emit Slashed(account, reporter, toReporter, burnt, toPool);
+    }
+
+    /// @dev Whether a settled round can still go back to Aggregating.
+    function _isRejectable(uint256 roundId) internal view returns (bool) {
+        Latest memory l = _latest;
+        (,, uint256 aggregateDeadline) = _deadlines(l);
+        return roundId == l.number && l.settled && block.timestamp < aggregateDeadline;
+    }
+
+    /// @dev Undoes `_settle` and the model's update. No reward of the round can have been paid, since
+    /// `_claimRounds` pays only rounds that are not rejectable.
+    function _reject(uint256 roundId, address cloud) internal {
+        Latest memory l = _latest;
+        RoundEntry entry = _log.load(roundId);
+        uint256 amount = l.paidUnits * (_reward / entry.units());
+        _accounts.owed -= uint128(amount);
+        _accounts.pool += uint128(amount);
+        _log.store(roundId, RoundLog.pack(0, entry.units(), 0, entry.beaconBlock()));
+        delete _results[roundId];
+        if (l.updatesModel) modelDigest = _previousModelDigest;
+        l.settled = false;
+        l.provisional = false;
+        l.paidUnits = 0;
+        l.settledRounds -= 1;
+        _latest = l;
+        emit ResultRejected(roundId, cloud, modelDigest);
+    }
+
+    function _requireAggregatable(uint256 roundId, uint256 included) private view {
+        Latest memory l = _latest;
+        _requireRound(roundId, l);
+        Phase p = _phaseOf(l);
+        if (p != Phase.Aggregating) revert WrongPhase(p);
+        if (_members[msg.sender].role != Role.Cloud || !_isActive(msg.sender)) {
+            revert NotActiveCloud(msg.sender);
+        }
+        if (included == 0 || included & ~uint256(l.submitted) != 0) {
+            revert WrongInclusion(included, l.submitted);
+        }
+    }
+
+    /// @dev Checks each included cluster's record and adds up commitments and counts. The points passed
+    /// a subgroup check in `anchor`.
+    function _addSums(uint256 roundId, uint256 included, ClusterSum[] calldata sums)
+        private
+        view
+        returns (Total memory total)
+    {
+        _requireLength(sums.length, Bitmap.popcount(included));
+        for (uint256 i = 0; i < sums.length; ++i) {
+            uint256 clusterId = Bitmap.lowest(included);
+            included &= included - 1;
+            ClusterSum calldata s = sums[i];
+            bytes memory points = s.commitments;
+            bytes32 record = _anchorRecord(
+                s.anchorMessage, s.signerCount, s.qualifiedCount, keccak256(points)
+            );
+            _requireRecord(roundId, clusterId, _sumRecord(record, s.vectorDigest));
+            total.signerCount += s.signerCount;
+            total.qualifiedCount += s.qualifiedCount;
+            if (i == 0) total.commitments = points;
+            else _addPoints(total.commitments, points);
+        }
+    }
+
+    function _addPoints(bytes memory into, bytes memory points) private view {
+        for (uint256 c = 0; c < _chunks; ++c) {
+            Bls12381.put(
+                into, c, Bls12381.add(Bls12381.pointAt(into, c), Bls12381.pointAt(points, c))
+            );
+        }
+    }
+
+    /// @dev The sample total within what the qualified devices can have; above R/2 it is negative.
+    function _clamp(uint256 samples, uint256 qualifiedCount) private view returns (uint256) {
+        uint256 least = qualifiedCount * _minSamples;
+        uint256 most = qualifiedCount * _maxSamples;
+        if (samples > R / 2 || samples < least) return least;
+        return samples > most ? most : samples;
+    }
+
+    /// @dev `COM(theta') = COM(theta) - factor COM(c)`, chunk by chunk.
+    function _updateModel(bytes memory model, bytes memory commitments, uint256 factor)
+        private
+        returns (bytes memory)
+    {
+        bytes32 given = keccak256(model);
+        if (given != modelDigest) revert WrongModel(given, modelDigest);
+        if (!_latest.updatesModel) return model;
+        if (factor != 0) {
+            for (uint256 c = 0; c < model.length / POINT_BYTES; ++c) {
+                // 0 < factor <= rate < 2^128 < R.
+                Bls12381.put(
+                    model,
+                    c,
+                    Bls12381.add(
+                        Bls12381.pointAt(model, c),
+                        Bls12381.multiply(Bls12381.pointAt(commitments, c), R - factor)
+                    )
+                );
+            }
+        }
+        _previousModelDigest = given;
+        modelDigest = keccak256(model);
+        return model;
+    }
+
+    function _settle(uint256 roundId, uint256 included, uint256 signerCount) private {
+        RoundEntry entry = _log.load(roundId);
+        uint256 paidUnits = 1 + Bitmap.popcount(included) + signerCount;
+        uint256 amount = paidUnits * (_reward / entry.units());
+        // Those who served were counted when the round opened: at most the reward, which the pool holds.
+        _accounts.pool -= uint128(amount);
+        _accounts.owed += uint128(amount);
+        _log.store(
+            roundId,
+            RoundLog.pack(
+                included, entry.units(), _members[msg.sender].index, entry.beaconBlock()
+            )
+        );
+        _latest.settled = true;
+        _latest.provisional = _latest.updatesModel;
+        _latest.paidUnits = uint24(paidUnits);
+        _latest.settledRounds += 1;
+    }
+
+    /// @dev Marks the rounds as claimed and adds up what the account earned in those that were not.
+    function _claimRounds(address account, uint256[] calldata rounds)
+        private
+        returns (uint256 amount)
+    {
+        Member memory m = _members[account];
+        uint256 word = type(uint256).max;
+        uint256 claimed;
+        uint256 fresh;
+        uint256 part;
+        for (uint256 i = 0; i < rounds.length; ++i) {
+            uint256 roundId = rounds[i];
+            if (roundId / 256 != word) {
+                _flush(account, word, claimed, fresh, part);
+                amount += part;
+                word = roundId / 256;
+                claimed = _claimed[account][word];
+                (fresh, part) = (0, 0);
+            }
+            uint256 bit = 1 << (roundId % 256);
+            if ((claimed | fresh) & bit != 0) continue;
+            part += _earned(account, m, roundId);
+            fresh |= bit;
+        }
+        _flush(account, word, claimed, fresh, part);
+        amount += part;
+    }
+
+    function _flush(
+        address account,
+        uint256 word,
+        uint256 claimed,
+        uint256 fresh,
+        uint256 amount
+    ) private {
+        if (fresh == 0) return;
+        _claimed[account][word] = claimed | fresh;
+        emit RewardClaimed(account, word, fresh, amount);
+    }
+
+    /// @dev The share of a round if the account served it: as signer, fog or cloud of an included cluster.
+    function _earned(address account, Member memory m, uint256 roundId)
+        private
+        view
+        returns (uint256)
+    {
+        RoundEntry entry = _requireKnown(roundId);
+        uint256 included = entry.included();
+        if (included == 0 || _isRejectable(roundId)) revert NotClaimable(roundId);
+        bool earned;
+        if (m.role == Role.Cloud) {
+            earned = entry.cloud() == m.index;
+        } else if (m.role != Role.None && (included >> m.cluster) & 1 == 1) {
+            earned = m.role == Role.Fog
+                || (_signers[roundId][m.cluster][m.index / 256] >> (m.index % 256)) & 1 == 1;
+        }
+        if (!earned) revert NotEarned(account, roundId);
+        return _reward / entry.units();
+    }
+}

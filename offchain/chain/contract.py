@@ -1,0 +1,168 @@
+"""Contract S as Python sees it: typed calls, events and errors over a web3 provider.
+
+Ape chooses the network, compiles and deploys; calls then go to the provider directly, since a
+transaction through Ape's own contract objects costs several times as much.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_account import Account
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
+from web3.types import EventData, TxParams, TxReceipt
+
+from offchain.chain.errors import ChainError, TransactionReverted, WrongChain
+from offchain.protocol.eip712 import Domain, SigningKey
+
+GAS_CAP = 16_777_216  # of one transaction (EIP-7825)
+GAS_MARGIN = 1.25  # the estimate leaves nothing for the 63/64 rule at another warmth of storage
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A transaction that succeeded."""
+
+    function: str
+    gas: int
+    block: int
+
+
+class ContractS:
+    """One deployed Contract S.
+
+    Parameters
+    ----------
+    web3
+        Provider of the chain.
+    address
+        20 bytes.
+    abi
+        The contract's ABI.
+    deployed_at
+        Block of the deployment: where its events begin.
+    """
+
+    def __init__(
+        self, web3: Web3, address: bytes, abi: Sequence[dict[str, Any]], deployed_at: int = 0
+    ) -> None:
+        self.web3 = web3
+        self.address = address
+        self.deployed_at = deployed_at
+        self.chain_id = web3.eth.chain_id
+        self.domain = Domain(self.chain_id, address)
+        self._contract = web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi)
+        self._errors = {
+            function_abi_to_4byte_selector(entry): entry  # type: ignore[arg-type]
+            for entry in abi
+            if entry["type"] == "error"
+        }
+        self._events = {
+            HexBytes(event.topic): event for event in self._contract.events if event.topic
+        }
+        self._nonces: dict[bytes, int] = {}
+
+    def require_chain(self, chain_id: int) -> None:
+        """Check that the provider serves a chain.
+
+        Raises
+        ------
+        WrongChain
+            When it serves another.
+        """
+        if self.chain_id != chain_id:
+            raise WrongChain(f"chain id: the provider serves {self.chain_id}, expected {chain_id}")
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """Call a view.
+
+        Raises
+        ------
+        TransactionReverted
+            When S reverts, with its custom error.
+        """
+        try:
+            return self._contract.functions[function](*arguments).call()
+        except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
+            raise self._reverted(function, error) from None
+
+    def transact(self, key: SigningKey, function: str, *arguments: Any, value: int = 0) -> Mined:
+        """Sign and send a transaction, and wait until it is mined.
+
+        Raises
+        ------
+        TransactionReverted
+            When S would revert or did.
+        """
+        sender = Web3.to_checksum_address(key.address)
+        data = self._contract.encode_abi(function, args=list(arguments))
+        request: TxParams = {
+            "from": sender,
+            "to": self._contract.address,
+            "data": data,
+            "value": Web3.to_wei(value, "wei"),
+        }
+        try:
+            estimate = self.web3.eth.estimate_gas(request)
+        except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
+            raise self._reverted(function, error) from None
+        receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
+        if receipt["status"] != 1:
+            raise TransactionReverted(function, "reverted when mined")
+        return Mined(function, receipt["gasUsed"], receipt["blockNumber"])
+
+    def _send(self, key: SigningKey, request: TxParams, gas: int) -> TxReceipt:
+        if key.address not in self._nonces:
+            self._nonces[key.address] = self.web3.eth.get_transaction_count(
+                Web3.to_checksum_address(key.address)
+            )
+        base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
+        tip = self.web3.eth.max_priority_fee
+        transaction = {
+            "to": request["to"],
+            "data": request["data"],
+            "value": request["value"],
+            "nonce": self._nonces[key.address],
+            "gas": gas,
+            "maxFeePerGas": 2 * base_fee + tip,
+            "maxPriorityFeePerGas": tip,
+            "chainId": self.chain_id,
+            "type": 2,
+        }
+        signed = Account.sign_transaction(transaction, key.secret())
+        sent = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        self._nonces[key.address] += 1
+        return self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.002)
+
+    def events(self, from_block: int, to_block: int) -> Iterator[EventData]:
+        """Decode the events of S in a range of blocks, in the order of the chain."""
+        logs = self.web3.eth.get_logs(
+            {
+                "address": self._contract.address,
+                "fromBlock": from_block,
+                "toBlock": to_block,
+            }
+        )
+        for log in logs:
+            event = self._events.get(log["topics"][0])
+            if event is None:
+                raise ChainError(f"event: topic {log['topics'][0].hex()} is none of Contract S")
+            yield event.process_log(log)
+
+    def _reverted(self, function: str, error: Exception) -> TransactionReverted:
+        data = getattr(error, "data", None)
+        if isinstance(data, str) and data.startswith("0x") and len(data) >= 10:
+            raw = bytes.fromhex(data[2:])
+            entry = self._errors.get(raw[:4])
+            if entry is not None:
+                types = [collapse_if_tuple(dict(field)) for field in entry["inputs"]]
+                try:
+                    return TransactionReverted(function, entry["name"], decode(types, raw[4:]))
+                except DecodingError:
+                    return TransactionReverted(function, entry["name"])
+        return TransactionReverted(function, f"{type(error).__name__}: {error}"[:200])

@@ -1,0 +1,361 @@
+"""Steps 2 and 3: committed noise, the masked packet, and what the fog checks of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offchain.crypto import candidates
+from offchain.crypto.commitment import Commitment, parse_commitment
+from offchain.crypto.errors import CryptoError, RangeError
+from offchain.crypto.field import FieldVector, parse_field_vector
+from offchain.crypto.hashing import Digest
+from offchain.crypto.merkle import MerkleTree
+from offchain.crypto.noise import NoiseSeed, noise_vector
+from offchain.crypto.opening import check_vectors
+from offchain.crypto.randomness import Randomness
+from offchain.errors import VerifogError
+from offchain.protocol import messages
+from offchain.protocol.errors import (
+    Equivocation,
+    MaskedRangeError,
+    MaskMismatch,
+    NoiseChoiceMismatch,
+    NoisePathMismatch,
+    NoiseRootMismatch,
+    NoiseSeedMismatch,
+    WrongRound,
+)
+from offchain.protocol.role import ClusterRoster, Task
+
+NOISE_REACH = 320 * (1 + 8) * (1 + 64)  # the largest noise of a slot: 187,200
+
+
+@dataclass(frozen=True, repr=False)
+class NoiseBatch:
+    """A device's noise candidates for the rounds of a batch. Hides itself."""
+
+    start: int
+    candidates: candidates.NoiseCandidates
+
+    @property
+    def root(self) -> bytes:
+        """What the device commits to before any beacon of the batch exists."""
+        return self.candidates.root
+
+
+def noise_shape(task: Task) -> candidates.NoiseShape:
+    """E rounds with K candidates each."""
+    return candidates.NoiseShape(task.parameters.noise_rounds, task.parameters.candidates)
+
+
+def make_noise_batch(task: Task, start: int, randomness: Randomness) -> NoiseBatch:
+    """Draw and commit to the noise of a batch."""
+    drawn = candidates.NoiseCandidates.draw(task.key, task.layout, noise_shape(task), randomness)
+    return NoiseBatch(start, drawn)
+
+
+@dataclass(frozen=True, repr=False)
+class MaskedUpdate:
+    """A device's update, its commitment and its mask. Hides itself."""
+
+    vector: FieldVector
+    commitment: Commitment
+    masked: FieldVector
+    candidate: int
+
+
+def mask_update(
+    task: Task,
+    device: bytes,
+    values: NDArray[np.int64],
+    batch: NoiseBatch,
+    round_number: int,
+    beacon: bytes,
+    randomness: Randomness,
+) -> MaskedUpdate:
+    """Place ``[count, values...]`` in its slots, commit to it, and mask it.
+
+    Raises
+    ------
+    CryptoError
+        When the values do not fit the layout.
+    """
+    padded = np.zeros(1 + task.layout.values, np.int64)
+    padded[: len(values)] = values
+    vector = task.layout.place(padded, randomness)
+    place = round_number - batch.start
+    candidate = candidates.choose(beacon, device, place, task.parameters.candidates)
+    noise = noise_vector(batch.candidates.seed(place, candidate), task.layout)
+    return MaskedUpdate(vector, task.key.commit(vector), vector + noise, candidate)
+
+
+def packet(
+    update: MaskedUpdate, batch: NoiseBatch, round_number: int, cluster: int, index: int
+) -> messages.MaskedPacket:
+    """The packet of a masked update: all K leaves, and the seeds of the candidates not chosen."""
+    place = round_number - batch.start
+    drawn = batch.candidates
+    per_round = range(drawn.shape.per_round)
+    return messages.MaskedPacket(
+        round=round_number,
+        cluster=cluster,
+        index=index,
+        batch=batch.start,
+        commitment=update.commitment.to_bytes(),
+        masked=update.masked.to_bytes(),
+        noise_root=drawn.root,
+        leaves=tuple(
+            messages.NoiseLeaf(
+                drawn.leaf(place, k).commitment.to_bytes(),
+                drawn.leaf(place, k).seed_hash,
+                drawn.path(place, k),
+            )
+            for k in per_round
+        ),
+        seeds=tuple(drawn.seed(place, k).reveal() for k in per_round if k != update.candidate),
+    )
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Devices whose packets hold: their commitments and masked slots; and why others were refused."""
+
+    commitments: Mapping[int, Commitment]
+    masked: Mapping[int, NDArray[np.int64]]
+    refused: tuple[tuple[int, VerifogError], ...]
+
+
+@dataclass
+class _Parsed:
+    commitment: Commitment
+    masked: FieldVector
+    slots: NDArray[np.int64]
+    mask: Commitment
+    opened: list[tuple[NoiseSeed, candidates.CandidateLeaf]]
+
+
+def verify_packets(
+    task: Task,
+    roster: ClusterRoster,
+    noise_roots: Mapping[int, bytes],
+    round_number: int,
+    batch: int,
+    beacon: bytes,
+    packets: Mapping[int, messages.MaskedPacket],
+    randomness: Randomness,
+) -> Verified:
+    """Check all packets of a cluster; bad ones are named, the others go on.
+
+    Parsing, paths and ranges packet by packet; opened noise and masks of all devices in two random
+    linear combinations.
+    """
+    refused: dict[int, VerifogError] = {}
+    parsed: dict[int, _Parsed] = {}
+    seen: dict[bytes, int] = {}
+    for index, message in sorted(packets.items()):
+        try:
+            device = roster.members[index].account
+            root = noise_roots.get(index)
+            if root is None or root != message.noise_root:
+                raise NoiseRootMismatch(f"device {index}: its noise root is not the recorded one")
+            if message.batch != batch:
+                raise WrongRound(f"device {index}: batch {message.batch}, in force is {batch}")
+            first = seen.setdefault(message.commitment, index)
+            if first != index:
+                raise MaskMismatch(f"device {index}: the commitment of device {first}")
+            parsed[index] = _parse(task, index, device, round_number, batch, beacon, message)
+        except VerifogError as error:
+            refused[index] = error
+    _check_noise(task, parsed, refused, randomness.child(b"noise"))
+    _check_masks(task, parsed, refused, randomness.child(b"masks"))
+    return Verified(
+        {index: entry.commitment for index, entry in parsed.items()},
+        {index: entry.slots for index, entry in parsed.items()},
+        tuple(sorted(refused.items())),
+    )
+
+
+def _parse(
+    task: Task,
+    index: int,
+    device: bytes,
+    round_number: int,
+    batch: int,
+    beacon: bytes,
+    message: messages.MaskedPacket,
+) -> _Parsed:
+    shape = noise_shape(task)
+    place = round_number - batch
+    if len(message.leaves) != shape.per_round or len(message.seeds) != shape.per_round - 1:
+        raise NoiseChoiceMismatch(f"device {index}: {len(message.seeds)} seeds are opened")
+    chosen = candidates.choose(beacon, device, place, shape.per_round)
+    leaves = []
+    for k, claimed in enumerate(message.leaves):
+        commitment = parse_commitment(claimed.commitment, task.layout.chunks, field="noise")
+        leaf = candidates.CandidateLeaf(place, k, Digest(claimed.seed_hash), commitment)
+        try:
+            candidates.verify_candidate(message.noise_root, shape, leaf, claimed.path)
+        except CryptoError:
+            raise NoisePathMismatch(
+                f"device {index}: candidate {k} does not lie under its noise root"
+            ) from None
+        leaves.append(leaf)
+    opened_leaves = [leaf for leaf in leaves if leaf.candidate != chosen]
+    opened = list(zip(map(NoiseSeed, message.seeds), opened_leaves, strict=True))
+    if leaves[chosen].seed_hash == opened[0][0].seed_hash:
+        raise NoiseChoiceMismatch(f"device {index}: opened the candidate that masks")
+    masked = parse_field_vector(message.masked, task.layout.length)
+    return _Parsed(
+        commitment=parse_commitment(message.commitment, task.layout.chunks),
+        masked=masked,
+        slots=_masked_slots(task, index, masked),
+        mask=leaves[chosen].commitment,
+        opened=opened,
+    )
+
+
+def _masked_slots(task: Task, index: int, masked: FieldVector) -> NDArray[np.int64]:
+    """The data slots of a masked vector, each within what an honest device can reach."""
+    bound = task.value_bound + NOISE_REACH
+    try:
+        slots = task.layout.extract_int64(masked)
+    except (CryptoError, RangeError):
+        raise MaskedRangeError(f"device {index}: a masked slot passes {bound}") from None
+    count_bound = task.parameters.max_samples + NOISE_REACH
+    if abs(int(slots[0])) > count_bound or (np.abs(slots[1:]) > bound).any():
+        raise MaskedRangeError(f"device {index}: a masked slot passes {bound}")
+    return slots
+
+
+def _check_noise(
+    task: Task,
+    parsed: dict[int, _Parsed],
+    refused: dict[int, VerifogError],
+    randomness: Randomness,
+) -> None:
+    owners = [index for index, entry in parsed.items() for _ in entry.opened]
+    opened = [pair for entry in parsed.values() for pair in entry.opened]
+    bad = candidates.locate_bad_candidates(task.key, task.layout, opened, randomness)
+    for index in {owners[place] for place in bad}:
+        del parsed[index]
+        refused[index] = NoiseSeedMismatch(
+            f"device {index}: an opened seed does not give its committed noise"
+        )
+
+
+def _check_masks(
+    task: Task,
+    parsed: dict[int, _Parsed],
+    refused: dict[int, VerifogError],
+    randomness: Randomness,
+) -> None:
+    order = list(parsed)
+    claims = [(parsed[i].masked, parsed[i].commitment + parsed[i].mask) for i in order]
+    for place in check_vectors(task.key, claims, randomness):
+        index = order[place]
+        del parsed[index]
+        refused[index] = MaskMismatch(f"device {index}: COM(masked) is not COM(u) + COM(noise)")
+
+
+@dataclass
+class _Collection:
+    roots: dict[int, bytes] = field(default_factory=dict)
+    root: bytes | None = None
+
+
+class ClusterNoise:
+    """The noise roots of a cluster: collected by its fog, recorded with S, handed back with paths."""
+
+    def __init__(self, task: Task, roster: ClusterRoster) -> None:
+        self._task = task
+        self._roster = roster
+        self._batches: dict[int, _Collection] = {}
+        self._recorded: set[int] = set()
+        self.pending = 0
+
+    def start(self, batch: int) -> None:
+        """Begin to collect roots for a batch."""
+        self.pending = batch
+        self._batches.setdefault(batch, _Collection())
+
+    @property
+    def collected(self) -> int:
+        """How many roots have come for the pending batch."""
+        return len(self._batches[self.pending].roots)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every active device has sent its root."""
+        return self._batches[self.pending].roots.keys() >= self._roster.members.keys()
+
+    def add(self, message: messages.NoiseRoot) -> None:
+        """Take a device's root.
+
+        Raises
+        ------
+        WrongRound, Equivocation
+            When it is for another batch, or not the one that the device sent before.
+        """
+        collection = self._batches[self.pending]
+        if message.round != self.pending or collection.root is not None:
+            raise WrongRound(f"noise root: for batch {message.round}, due is {self.pending}")
+        before = collection.roots.setdefault(message.index, message.root)
+        if before != message.root:
+            raise Equivocation(f"noise root: device {message.index} sent two")
+
+    def _tree(self, batch: int) -> tuple[list[int], MerkleTree]:
+        roots = self._batches[batch].roots
+        order = sorted(roots)
+        leaves = [
+            messages.noise_root_leaf(i, self._roster.members[i].account, roots[i])
+            for i in order
+            if i in self._roster.members
+        ]
+        return order, MerkleTree(leaves)
+
+    def close(self) -> bytes:
+        """Stop collecting; the root to record."""
+        collection = self._batches[self.pending]
+        collection.roots = {
+            i: root for i, root in collection.roots.items() if i in self._roster.members
+        }
+        collection.root = self._tree(self.pending)[1].root
+        return collection.root
+
+    def receipts(self, batch: int, root: bytes) -> list[tuple[bytes, messages.NoiseReceipt]]:
+        """Once S holds the root: what each device gets."""
+        collection = self._batches.get(batch)
+        if collection is None or collection.root != root:
+            return []
+        self._recorded.add(batch)
+        order, tree = self._tree(batch)
+        return [
+            (
+                self._roster.members[index].account,
+                messages.NoiseReceipt(
+                    round=batch,
+                    cluster=self._roster.cluster,
+                    position=position,
+                    count=len(order),
+                    root=root,
+                    path=tree.path(position),
+                ),
+            )
+            for position, index in enumerate(order)
+        ]
+
+    def batch_for(self, round_number: int) -> int | None:
+        """The newest recorded batch that covers a round."""
+        span = self._task.parameters.noise_rounds
+        covering = [b for b in self._recorded if b <= round_number < b + span]
+        return max(covering, default=None)
+
+    def members(self, batch: int) -> list[int]:
+        """Devices that take part in a batch."""
+        return sorted(self._batches[batch].roots)
+
+    def roots(self, batch: int) -> Mapping[int, bytes]:
+        """Each device's root of a batch."""
+        return self._batches[batch].roots
