@@ -19,7 +19,7 @@ contract NoiseSampler {
     /// @notice Noise of the slots `from` to `to - 1`. Slot j is drawn from SHA-256(seed || j), j being 4
     /// bytes: four 64-bit words, each inverted through the table to x_i of deviation 32, and
     /// `(x0 + 8 x1) + 64 (x2 + 8 x3)`.
-    function noise(bytes32 seed, uint256 from, uint256 to)
+    function sampleNoise(bytes32 seed, uint256 from, uint256 to)
         external
         pure
         returns (int256[] memory values)

@@ -4,6 +4,7 @@ pragma solidity =0.8.37;
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Bls12381, POINT_BYTES } from "../libraries/Bls12381.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import { SSTORE2 } from "solady/src/utils/SSTORE2.sol";
 
 /// @title The task: parameters that never change, the Authority, the EIP-712 domain
 abstract contract Task is IContractS, EIP712 {
@@ -17,15 +18,15 @@ abstract contract Task is IContractS, EIP712 {
     /// @inheritdoc IContractS
     address public immutable override authority;
 
+    // All parameters, as the code of a contract; those that S computes with, as words of its own.
+    address private immutable _encodedParameters;
     uint256 internal immutable _capacity;
     uint256 internal immutable _packing;
     uint256 internal immutable _chunks;
     uint256 internal immutable _threshold;
     uint256 internal immutable _minQualified;
     uint256 internal immutable _noiseRounds;
-    uint256 internal immutable _candidates;
     uint256 internal immutable _beaconDelay;
-    uint256 internal immutable _fractionalBits;
     uint256 internal immutable _statisticsRounds;
     uint256 internal immutable _rate;
     uint256 internal immutable _minSamples;
@@ -42,15 +43,14 @@ abstract contract Task is IContractS, EIP712 {
     constructor(TaskParameters memory p) EIP712("Verifog", "1") {
         _requireBounds(p);
         authority = msg.sender;
+        _encodedParameters = SSTORE2.write(abi.encode(p));
         _capacity = p.capacity;
         _packing = p.packing;
         _chunks = p.chunks;
         _threshold = p.threshold;
         _minQualified = p.minQualified;
         _noiseRounds = p.noiseRounds;
-        _candidates = p.candidates;
         _beaconDelay = p.beaconDelay;
-        _fractionalBits = p.fractionalBits;
         _statisticsRounds = p.statisticsRounds;
         _rate = p.rate;
         _minSamples = p.minSamples;
@@ -66,7 +66,7 @@ abstract contract Task is IContractS, EIP712 {
     }
 
     modifier onlyAuthority() {
-        if (msg.sender != authority) revert NotAuthority(msg.sender);
+        _requireAuthority();
         _;
     }
 
@@ -75,29 +75,12 @@ abstract contract Task is IContractS, EIP712 {
     // ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IContractS
-    function taskParameters() external view override returns (TaskParameters memory p) {
-        // Each value came from a field of the same type.
-        p.capacity = uint16(_capacity);
-        p.packing = uint16(_packing);
-        p.chunks = uint16(_chunks);
-        p.threshold = uint16(_threshold);
-        p.minQualified = uint16(_minQualified);
-        p.noiseRounds = uint16(_noiseRounds);
-        p.candidates = uint16(_candidates);
-        p.beaconDelay = uint16(_beaconDelay);
-        p.fractionalBits = uint16(_fractionalBits);
-        p.statisticsRounds = uint16(_statisticsRounds);
-        p.rate = uint128(_rate);
-        p.minSamples = uint32(_minSamples);
-        p.maxSamples = uint32(_maxSamples);
-        p.anchorTime = uint32(_anchorTime);
-        p.cumulativeTime = uint32(_cumulativeTime);
-        p.aggregateTime = uint32(_aggregateTime);
-        p.unbondingTime = uint32(_unbondingTime);
-        p.deviceStake = uint96(_deviceStake);
-        p.fogStake = uint96(_fogStake);
-        p.cloudStake = uint96(_cloudStake);
-        p.reward = uint96(_reward);
+    function taskParameters() external view override returns (TaskParameters memory) {
+        bytes memory encoded = SSTORE2.read(_encodedParameters);
+        // The code holds `abi.encode(p)`: what a call answers. Decoding it would only cost code.
+        assembly ("memory-safe") {
+            return(add(encoded, 0x20), mload(encoded))
+        }
     }
 
     /// @inheritdoc IContractS
@@ -108,6 +91,10 @@ abstract contract Task is IContractS, EIP712 {
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
+
+    function _requireAuthority() private view {
+        if (msg.sender != authority) revert NotAuthority(msg.sender);
+    }
 
     /// @dev Commitments have one point a chunk.
     function _requireChunks(uint256 length) internal view {

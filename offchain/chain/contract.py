@@ -67,6 +67,39 @@ class ContractS:
         }
         self._nonces: dict[bytes, int] = {}
 
+    @classmethod
+    def deploy(
+        cls,
+        web3: Web3,
+        abi: Sequence[dict[str, Any]],
+        bytecode: bytes,
+        key: SigningKey,
+        *arguments: Any,
+    ) -> "ContractS":
+        """Deploy S and return its client.
+
+        Raises
+        ------
+        TransactionReverted
+            When the constructor refuses an argument or the chain.
+        """
+        factory = web3.eth.contract(abi=abi, bytecode=bytecode)
+        data = factory.constructor(*arguments).data_in_transaction
+        sender = Web3.to_checksum_address(key.address)
+        self = cls(web3, bytes(20), abi)
+        try:
+            estimate = web3.eth.estimate_gas(
+                {"from": sender, "data": data, "value": Web3.to_wei(0, "wei")}
+            )
+        except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
+            raise self._reverted("constructor", error) from None
+        request: TxParams = {"data": data, "value": Web3.to_wei(0, "wei")}
+        receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
+        created = receipt["contractAddress"]
+        if receipt["status"] != 1 or created is None:
+            raise TransactionReverted("constructor", "reverted when mined")
+        return cls(web3, bytes.fromhex(created[2:]), abi, receipt["blockNumber"])
+
     def require_chain(self, chain_id: int) -> None:
         """Check that the provider serves a chain.
 
@@ -124,7 +157,7 @@ class ContractS:
         base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
         tip = self.web3.eth.max_priority_fee
         transaction = {
-            "to": request["to"],
+            **({"to": request["to"]} if "to" in request else {}),
             "data": request["data"],
             "value": request["value"],
             "nonce": self._nonces[key.address],

@@ -1,7 +1,7 @@
 """Inner products over F_r as exact floating-point matrix products of 16-bit limbs.
 
-A product of two limbs is below 2^32, so sums of up to 2^21 of them are exact in double precision, and
-the linear algebra library under numpy adds them many times faster than a loop over big integers.
+A product of two limbs is below 2^32, so sums of up to 2^21 of them are exact in double precision,
+and the linear algebra library under numpy adds them many times faster than a loop over integers.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from offchain.crypto.hashing import SCALAR_ORDER as R
 
 _LIMBS: Final = 16
 _GIANT_STEPS: Final = 64
+_DOT_BYTES: Final = 2 * _LIMBS << 16  # 16 sums of 2^16 products stay below 2^53
 
 
 def _float_limbs(data: bytes) -> npt.NDArray[np.float64]:
@@ -23,7 +24,12 @@ def _float_limbs(data: bytes) -> npt.NDArray[np.float64]:
 
 def dot(left: bytes, right: bytes) -> int:
     """Return sum_j left_j right_j of two vectors of canonical elements of one length."""
-    return _combine((_float_limbs(left).T @ _float_limbs(right))[:, None, :])[0]
+    total = 0
+    for start in range(0, len(left), _DOT_BYTES):
+        rows = _float_limbs(left[start : start + _DOT_BYTES])
+        columns = _float_limbs(right[start : start + _DOT_BYTES])
+        total += _combine((rows.T @ columns)[:, None, :])[0]
+    return total % R
 
 
 def horner_blocks(data: bytes, point: int, size: int) -> list[int]:
@@ -31,8 +37,8 @@ def horner_blocks(data: bytes, point: int, size: int) -> list[int]:
 
     Notes
     -----
-    Baby steps, giant steps: q = a B + b. The sums over a are one matrix product of limbs weighted by
-    (point^B)^a; the sum over b is Horner's rule over B integers.
+    Baby steps, giant steps: q = a B + b. The sums over a are one matrix product of limbs weighted
+    by (point^B)^a; the sum over b is Horner's rule over B integers.
     """
     baby = -(-size // _GIANT_STEPS)
     giant = -(-size // baby)

@@ -79,6 +79,7 @@ class LocalNetwork:
         self.interceptor = interceptor
         self._observer = observer
         self._queue: deque[Send] = deque()
+        self._tick(chain.now())
 
     def perform(self, role: Role, effects: Iterable[Effect]) -> None:
         """Carry out the effects of a node."""
@@ -93,23 +94,34 @@ class LocalNetwork:
                 case Note():
                     self._observer.noted(role, effect)
 
-    def run_until(self, done: Callable[[], bool]) -> None:
+    def run_until(
+        self, done: Callable[[], bool], deadlines: Callable[[], Iterable[int]] = tuple
+    ) -> None:
         """Deliver messages, events and time until ``done``.
+
+        Parameters
+        ----------
+        done
+            Asked whenever nothing is under way.
+        deadlines
+            Times at which something may change that no node waits for, such as those of S.
 
         Raises
         ------
         Stalled
             When nothing moves, no node waits for a time, and ``done`` is still false.
         """
-        while not done():
+        while True:
             if self._deliver() or self._poll():
                 continue
             if done():
                 return
+            now = self.chain.now()
             wakes = [wake for role in self.roles.values() if (wake := role.next_wake()) is not None]
+            wakes += [deadline for deadline in deadlines() if deadline > now]
             if not wakes:
                 raise Stalled("run: no node has anything to do, and none waits for a deadline")
-            target = max(min(wakes), self.chain.now() + 1)
+            target = max(min(wakes), now + 1)
             self.chain.advance(target)
             self._tick(target)
 

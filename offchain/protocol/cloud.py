@@ -9,7 +9,6 @@ from offchain.protocol.chain import (
     CumulativeSubmitted,
     Event,
     MemberRemoved,
-    NoiseRootRecorded,
     OpenRound,
     ResultAccepted,
     ResultRejected,
@@ -63,12 +62,16 @@ class Cloud(Role):
         self._models: dict[bytes, FieldVector] = {task.key.commit(model).digest: model}
         self._round: _RoundState | None = None
         self._last_round = 0
-        self._noise: dict[int, set[int]] = {}
+        self.active = True
 
     @property
     def model(self) -> FieldVector:
         """The newest model that this cloud holds."""
         return list(self._models.values())[-1]
+
+    def model_of(self, digest: bytes) -> FieldVector | None:
+        """The model with a commitment digest, if this cloud holds it."""
+        return self._models.get(digest)
 
     # ---- the chain
 
@@ -80,8 +83,6 @@ class Cloud(Role):
                 self._last_round = event.round
                 self._seen.clear()
                 self.now = max(self.now, event.opened_at)
-            case NoiseRootRecorded():
-                self._noise.setdefault(event.cluster, set()).add(event.batch)
             case ClusterAnchored() if state:
                 state.anchored[event.cluster] = event
             case CumulativeSubmitted() if state:
@@ -92,6 +93,7 @@ class Cloud(Role):
                 state.accepted = state.aggregating = False
                 self._aggregate_if_possible(state)
             case MemberRemoved():
+                self.active = self.active and event.account != self.address
                 self.fogs = {c: fog for c, fog in self.fogs.items() if fog != event.account}
             case _:
                 pass

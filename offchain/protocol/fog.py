@@ -141,6 +141,15 @@ class Fog(Role):
         """The newest model that this fog holds."""
         return list(self._models.values())[-1]
 
+    def model_of(self, digest: bytes) -> FieldVector | None:
+        """The model with a commitment digest, if this fog holds it."""
+        return self._models.get(digest)
+
+    @property
+    def collecting_noise(self) -> bool:
+        """Whether noise roots are awaited, or one is on its way to S."""
+        return self._noise_deadline is not None
+
     @property
     def step(self) -> Step:
         """Where its round stands."""
@@ -517,10 +526,10 @@ class Fog(Role):
             state.step = Step.REVEALING
 
     def _collect_reveal(self, state: _RoundState, index: int, message: messages.Reveal) -> None:
+        if state.step in (Step.SUBMITTING, Step.DONE) or index in state.reveals:
+            return  # enough have come already
         if state.step not in (Step.ANCHORING, Step.REVEALING) or state.anchor is None:
             raise WrongPhase(f"Reveal: the round is in step {state.step.name}")
-        if index in state.reveals:
-            return
         state.reveals[index] = anchoring.check_reveal(self.task, state.digests, index, message)
         self._reconstruct(state, last=len(state.reveals) == len(state.digests))
 

@@ -14,7 +14,7 @@ from offchain.crypto.hashing import keccak256, tagged
 from offchain.protocol.eip712 import SIGNATURE_BYTES, SigningKey, recover, typed_digest, word
 from offchain.protocol.errors import BadSignature, MalformedMessage, WrongDomain
 
-Round = Annotated[int, Meta(ge=0, lt=2**64)]
+Round = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Cluster = Annotated[int, Meta(ge=0, lt=64)]
 Index = Annotated[int, Meta(ge=0, lt=1024)]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]

@@ -1,0 +1,320 @@
+"""A whole task in one process: keys, admission and nodes over a local chain."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from web3 import Web3
+from web3.types import RPCEndpoint
+
+from offchain.chain.contract import ContractS
+from offchain.chain.local import LocalChain
+from offchain.chain.translate import parameter_tuple
+from offchain.crypto.attestation import BlsSecretKey
+from offchain.crypto.commitment import CommitmentKey
+from offchain.crypto.field import FieldVector
+from offchain.crypto.hashing import keccak256, tagged, word
+from offchain.crypto.layout import SlotLayout
+from offchain.crypto.randomness import Randomness
+from offchain.crypto.sealing import SealingKey
+from offchain.errors import VerifogError
+from offchain.nodes.local import Interceptor, LocalNetwork, Observer, deliver_all
+from offchain.protocol.chain import Event, ResultAccepted, ResultRejected, RoundOpened
+from offchain.protocol.cloud import Cloud
+from offchain.protocol.device import Device, DeviceKeys, Trainer
+from offchain.protocol.eip712 import Domain, SigningKey
+from offchain.protocol.fog import Fog
+from offchain.protocol.role import Role, Task, TaskParameters
+from offchain.protocol.selecting import Selector
+
+ETHER = 10**18
+PHASES = ("None", "Anchoring", "Accumulating", "Aggregating", "Settled", "Failed")
+ADMISSIONS_PER_TRANSACTION = 16
+
+
+@dataclass(frozen=True)
+class Identities:
+    """All keys of a simulated task. Their types hide themselves."""
+
+    authority: SigningKey
+    clouds: tuple[SigningKey, ...]
+    fogs: tuple[SigningKey, ...]
+    devices: tuple[tuple[DeviceKeys, ...], ...]  # by cluster
+
+
+def draw_identities(randomness: Randomness, devices: Sequence[int], clouds: int = 1) -> Identities:
+    """Draw the keys of a task with so many devices in each cluster."""
+
+    def signing(label: str) -> SigningKey:
+        return SigningKey(randomness.child(label.encode()).scalar().to_bytes(32, "big"))
+
+    def device(cluster: int, index: int) -> DeviceKeys:
+        own = randomness.child(b"device %d %d" % (cluster, index))
+        return DeviceKeys(
+            signing(f"device account {cluster} {index}"),
+            BlsSecretKey.draw(own.child(b"attestation")),
+            SealingKey.draw(own.child(b"sealing")),
+        )
+
+    return Identities(
+        authority=signing("authority"),
+        clouds=tuple(signing(f"cloud {i}") for i in range(clouds)),
+        fogs=tuple(signing(f"fog {i}") for i in range(len(devices))),
+        devices=tuple(
+            tuple(device(cluster, index) for index in range(count))
+            for cluster, count in enumerate(devices)
+        ),
+    )
+
+
+def give_ether(web3: Web3, accounts: Sequence[bytes], wei: int = 10_000 * ETHER) -> None:
+    """Set balances on anvil."""
+    for account in accounts:
+        web3.provider.make_request(
+            RPCEndpoint("anvil_setBalance"),
+            [Web3.to_checksum_address(account), hex(wei)],
+        )
+
+
+def deploy(
+    web3: Web3,
+    abi: Sequence[dict[str, Any]],
+    bytecode: bytes,
+    authority: SigningKey,
+    parameters: TaskParameters,
+    model: bytes,
+) -> ContractS:
+    """Deploy Contract S from an account of the Authority.
+
+    Raises
+    ------
+    TransactionReverted
+        When a parameter is out of its bounds or a precompile is not usable.
+    """
+    return ContractS.deploy(web3, abi, bytecode, authority, parameter_tuple(parameters), model)
+
+
+def admit_all(contract: ContractS, identities: Identities, parameters: TaskParameters) -> None:
+    """Deposit everybody's stake and admit clouds, fogs and devices."""
+    authority = identities.authority
+    for cloud in identities.clouds:
+        contract.transact(
+            authority, "depositStake", _checksum(cloud.address), value=parameters.cloud_stake
+        )
+        contract.transact(authority, "admitCloud", _checksum(cloud.address))
+    for cluster, fog in enumerate(identities.fogs):
+        contract.transact(
+            authority, "depositStake", _checksum(fog.address), value=parameters.fog_stake
+        )
+        contract.transact(authority, "admitFog", _checksum(fog.address))
+        admissions = []
+        for keys in identities.devices[cluster]:
+            account = keys.signing.address
+            contract.transact(
+                authority, "depositStake", _checksum(account), value=parameters.device_stake
+            )
+            admissions.append(admission(contract.domain, keys))
+        for start in range(0, len(admissions), ADMISSIONS_PER_TRANSACTION):
+            batch = admissions[start : start + ADMISSIONS_PER_TRANSACTION]
+            contract.transact(authority, "admitDevices", cluster, batch)
+
+
+def admission(domain: Domain, keys: DeviceKeys) -> tuple[str, bytes, bytes, bytes]:
+    """What the Authority hands to S to admit a device."""
+    public_key = keys.attestation.public_key
+    message = tagged(
+        "verifog pop v1",
+        domain.separator,
+        word_of_address(keys.signing.address),
+        keccak256(public_key.to_eip2537()),
+    )
+    return (
+        _checksum(keys.signing.address),
+        keys.sealing.public_key.data,
+        public_key.to_eip2537(),
+        keys.attestation.sign(message).to_eip2537(),
+    )
+
+
+def word_of_address(account: bytes) -> bytes:
+    """An address as one word."""
+    return word(int.from_bytes(account, "big"))
+
+
+def _checksum(account: bytes) -> str:
+    return str(Web3.to_checksum_address(account))
+
+
+class RoundNotOpened(VerifogError):
+    """Contract S refused to open a round."""
+
+
+@dataclass
+class RoundOutcome:
+    """How a round of a simulation ended."""
+
+    round: int
+    settled: bool
+    opened: RoundOpened
+    result: ResultAccepted | None
+
+
+@dataclass
+class _Current:
+    opened: RoundOpened | None = None
+    result: ResultAccepted | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+class Simulation:
+    """All nodes of a task, round by round.
+
+    Parameters
+    ----------
+    contract
+        A deployed Contract S with everybody admitted and its pool funded.
+    identities
+        The keys of all parties.
+    trainers
+        Trainer of each device, by cluster and index.
+    selector
+        Makes the selector of each fog.
+    layout, value_bound
+        Layout of updates and the public bound of their integers.
+    randomness
+        Seeds every node.
+    observer, interceptor
+        As for the network.
+    """
+
+    def __init__(
+        self,
+        contract: ContractS,
+        identities: Identities,
+        trainers: Sequence[Sequence[Trainer]],
+        selector: Callable[[], Selector],
+        parameters: TaskParameters,
+        layout: SlotLayout,
+        value_bound: int,
+        randomness: Randomness,
+        observer: Observer,
+        interceptor: Interceptor = deliver_all,
+    ) -> None:
+        self.contract = contract
+        self.identities = identities
+        keys = [identities.authority, *identities.clouds, *identities.fogs]
+        self.chain = LocalChain(contract, {key.address: key for key in keys})
+        self.chain.poll()
+        self.task = Task(
+            parameters, contract.domain, layout, CommitmentKey.load(layout.capacity), value_bound
+        )
+        model = FieldVector.zeros(layout.length)
+        directory = self.chain.directory
+        self.devices = [
+            [
+                Device(
+                    self.task,
+                    directory.roster(cluster),
+                    index,
+                    keys,
+                    trainers[cluster][index],
+                    randomness.child(b"device node %d %d" % (cluster, index)),
+                )
+                for index, keys in enumerate(members)
+            ]
+            for cluster, members in enumerate(identities.devices)
+        ]
+        self.fogs = [
+            Fog(
+                self.task,
+                directory.roster(cluster),
+                set(directory.clouds),
+                key,
+                model,
+                selector(),
+                randomness.child(b"fog node %d" % cluster),
+            )
+            for cluster, key in enumerate(identities.fogs)
+        ]
+        fogs: Mapping[int, bytes] = {i: fog.address for i, fog in enumerate(self.fogs)}
+        standby = max(1, parameters.aggregate_time // 4)
+        self.clouds = [
+            Cloud(self.task, dict(fogs), key, model, standby=place * standby)
+            for place, key in enumerate(identities.clouds)
+        ]
+        roles: list[Role] = [
+            *self.clouds,
+            *self.fogs,
+            *(device for members in self.devices for device in members),
+        ]
+        self._current = _Current()
+        self._observer = observer
+        self.network = LocalNetwork(self.chain, roles, _Tap(self._current, observer), interceptor)
+
+    @property
+    def model(self) -> FieldVector:
+        """The model whose commitment S holds, from whoever holds it."""
+        digest = bytes(self.contract.call("modelDigest"))
+        held = [fog.model_of(digest) for fog in self.fogs]
+        held += [cloud.model_of(digest) for cloud in self.clouds]
+        return next((model for model in held if model is not None), self.fogs[0].model)
+
+    def run_round(self) -> RoundOutcome:
+        """Prepare noise where it is due, open a round, and run it to its end."""
+        number = int(self.contract.call("currentRound")) + 1
+        self._prepare_noise(number)
+        self._current.opened = self._current.result = None
+        opener = next((cloud for cloud in self.clouds if cloud.active), self.clouds[0])
+        self.network.perform(opener, opener.open_round())
+        self.network.run_until(lambda: self._closed(number), self._deadlines)
+        return self._outcome(number)
+
+    def _outcome(self, number: int) -> RoundOutcome:
+        opened, result = self._current.opened, self._current.result
+        if opened is None:
+            raise RoundNotOpened(f"round {number}: Contract S did not open it")
+        return RoundOutcome(number, result is not None, opened, result)
+
+    def _prepare_noise(self, number: int) -> None:
+        due = [fog for fog in self.fogs if fog.needs_noise(number)]
+        for fog in due:
+            self.network.perform(fog, fog.call_noise())
+        if due:
+            self.network.run_until(lambda: all(not fog.collecting_noise for fog in due))
+
+    def _closed(self, number: int) -> bool:
+        if self._current.opened is None:
+            return int(self.contract.call("currentRound")) < number
+        if self._current.result is not None:
+            return True
+        return PHASES[int(self.contract.call("phase"))] == "Failed"
+
+    def _deadlines(self) -> list[int]:
+        opened = self._current.opened
+        if opened is None:
+            return []
+        return [opened.anchor_deadline, opened.cumulative_deadline, opened.aggregate_deadline]
+
+
+class _Tap:
+    """Passes everything on to the observer and keeps what the simulation itself needs."""
+
+    def __init__(self, current: _Current, observer: Observer) -> None:
+        self._current = current
+        self.handled = observer.handled
+        self.sent = observer.sent
+        self.noted = observer.noted
+        self.transacted = observer.transacted
+        self._happened = observer.happened
+
+    def happened(self, event: Event) -> None:
+        match event:
+            case RoundOpened():
+                self._current.opened = event
+            case ResultAccepted():
+                self._current.result = event
+            case ResultRejected():
+                self._current.result = None
+            case _:
+                pass
+        self._happened(event)

@@ -1,0 +1,96 @@
+import pytest
+from py_ecc.optimized_bls12_381 import G1 as PY_G1
+from py_ecc.optimized_bls12_381 import multiply, normalize
+
+from offchain.crypto import curve, errors
+from offchain.crypto.errors import LengthError
+from offchain.crypto.field import R
+from tests.offchain.crypto.oracles import compressed_cases, eip2537_cases
+
+
+def bad(cases):
+    return [pytest.param(data, error, id=name) for name, data, error in cases]
+
+
+def point(n):
+    return curve.multiply_g1(curve.G1_GENERATOR, n)
+
+
+def point2(n):
+    return curve.G2_GENERATOR * curve.to_scalar(n)
+
+
+@pytest.mark.parametrize("n", [1, 2, 12345, R - 1])
+def test_encodings__points_of_both_groups__round_trip(n):
+    p, q = point(n), point2(n)
+    assert curve.parse_g1(curve.g1_to_bytes(p)) == p
+    assert curve.parse_g2(curve.g2_to_bytes(q)) == q
+    assert curve.parse_g1_eip2537(curve.g1_to_eip2537(p)) == p
+    assert curve.parse_g2_eip2537(curve.g2_to_eip2537(q)) == q
+
+
+def test_eip2537__multiple_of_the_generator__holds_py_ecc_coordinates():
+    x, y = normalize(multiply(PY_G1, 987654321))
+    assert curve.g1_to_eip2537(point(987654321)) == int(x).to_bytes(64, "big") + int(y).to_bytes(
+        64, "big"
+    )
+
+
+@pytest.mark.parametrize(("data", "error"), bad(compressed_cases(48)))
+def test_parse_g1__bad_encoding__raises_its_error(data, error):
+    with pytest.raises(getattr(errors, error), match="key"):
+        curve.parse_g1(data, field="key")
+
+
+@pytest.mark.parametrize(("data", "error"), bad(compressed_cases(96)))
+def test_parse_g2__bad_encoding__raises_its_error(data, error):
+    with pytest.raises(getattr(errors, error), match="key"):
+        curve.parse_g2(data, field="key")
+
+
+@pytest.mark.parametrize(("data", "error"), bad(eip2537_cases(128)))
+def test_parse_g1_eip2537__bad_encoding__raises_its_error(data, error):
+    with pytest.raises(getattr(errors, error), match="key"):
+        curve.parse_g1_eip2537(data, field="key")
+
+
+@pytest.mark.parametrize(("data", "error"), bad(eip2537_cases(256)))
+def test_parse_g2_eip2537__bad_encoding__raises_its_error(data, error):
+    with pytest.raises(getattr(errors, error), match="key"):
+        curve.parse_g2_eip2537(data, field="key")
+
+
+def test_infinity__allowed__round_trips():
+    p, q = curve.G1_INFINITY, curve.G2_INFINITY
+    assert curve.parse_g1(curve.g1_to_bytes(p), infinity=True) == p
+    assert curve.parse_g2(curve.g2_to_bytes(q), infinity=True) == q
+    assert curve.parse_g1_eip2537(curve.g1_to_eip2537(p), infinity=True) == p
+    assert curve.parse_g2_eip2537(curve.g2_to_eip2537(q), infinity=True) == q
+    assert curve.g1_to_eip2537(p) == bytes(128)
+
+
+@pytest.mark.parametrize("name", ["off_subgroup", "infinity_with_bits", "infinity_with_sign"])
+def test_parse_g1__infinity_allowed__other_checks_stay(name):
+    data, error = next((d, e) for n, d, e in compressed_cases(48) if n == name)
+    with pytest.raises(getattr(errors, error)):
+        curve.parse_g1(data, infinity=True)
+
+
+def test_msm__signed_scalars_and_infinity__equals_the_sum():
+    points = [point(3), curve.G1_INFINITY, point(5), point(7)]
+    assert curve.msm_g1(points, [2, 9, -4, R - 1]) == point(3 * 2 - 5 * 4 - 7)
+    assert curve.msm_g1([], []) == curve.G1_INFINITY
+    assert curve.msm_g2([point2(3), point2(5)], [-2, 4]) == point2(14)
+    assert curve.sum_g1([point(1), point(2)]) == point(3)
+    assert curve.sum_g2([point2(1), point2(2)]) == point2(3)
+
+
+@pytest.mark.parametrize("msm", [curve.msm_g1, curve.msm_g2])
+def test_msm__lengths_differ__raises(msm):
+    with pytest.raises(LengthError):
+        msm([], [1])
+
+
+def test_pairing_product__bilinear__is_one_only_when_balanced():
+    assert curve.pairing_product_is_one([(point(6), point2(1)), (-point(2), point2(3))])
+    assert not curve.pairing_product_is_one([(point(6), point2(1)), (-point(2), point2(4))])

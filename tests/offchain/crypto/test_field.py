@@ -1,0 +1,177 @@
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
+from offchain.crypto.field import (
+    FieldVector,
+    R,
+    centred,
+    inverse,
+    parse_field_vector,
+    parse_scalar,
+    scalar_bytes,
+)
+from offchain.crypto.hashing import keccak256
+from tests.offchain.crypto.oracles import evaluate
+
+EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
+scalars = st.one_of(st.sampled_from(EDGES), st.integers(0, R - 1))
+vectors = st.lists(scalars, min_size=1, max_size=40)
+fast = settings(max_examples=60, deadline=None)
+
+
+def random_ints(count, seed):
+    source = random.Random(seed)
+    return [
+        source.choice(EDGES) if source.random() < 0.3 else source.randrange(R) for _ in range(count)
+    ]
+
+
+@given(st.lists(st.tuples(scalars, scalars), min_size=1, max_size=40), scalars)
+@fast
+def test_arithmetic__any_elements__equals_integer_arithmetic(pairs, factor):
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    u, v = FieldVector.from_ints(a), FieldVector.from_ints(b)
+    assert (u + v).to_ints() == [(x + y) % R for x, y in pairs]
+    assert (u - v).to_ints() == [(x - y) % R for x, y in pairs]
+    assert (-u).to_ints() == [-x % R for x in a]
+    assert u.scale(factor).to_ints() == [x * factor % R for x in a]
+    assert u.dot(v) == sum(x * y for x, y in pairs) % R
+    assert u.horner(factor) == evaluate(a, factor)
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 1023, 1024, 1025, 2500])
+def test_linear_map__lengths_around_the_column_width__equals_integer_arithmetic(length):
+    rows = [random_ints(length, seed) for seed in range(4)]
+    matrix = [[1, -1, 2**70, R - 5], [0, 0, 0, 0], [R - 1] * 4, [-(2**130), 3, 0, 2**253]]
+    result = FieldVector.linear_map(matrix, [FieldVector.from_ints(row) for row in rows])
+    for coefficients, vector in zip(matrix, result, strict=True):
+        expected = [
+            sum(c * x for c, x in zip(coefficients, column, strict=True)) % R
+            for column in zip(*rows, strict=True)
+        ]
+        assert vector.to_ints() == expected
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 300])
+def test_sum__largest_elements__reduces_once_correctly(count):
+    vector = FieldVector.from_ints([R - 1, 0, 1, R // 2] * 300)
+    expected = [count * x % R for x in vector.to_ints()]
+    assert FieldVector.sum([vector] * count).to_ints() == expected
+
+
+@pytest.mark.parametrize(("length", "size"), [(64, 4), (96, 3), (130, 65), (4096, 512), (5, 1)])
+def test_horner_blocks__size_divides__evaluates_each_block(length, size):
+    values, point = random_ints(length, 7), random_ints(50, 8)[-1]
+    found = FieldVector.from_ints(values).horner_blocks(point, size)
+    assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
+
+
+def test_horner_blocks__size_does_not_divide__raises():
+    with pytest.raises(LengthError) as caught:
+        FieldVector.zeros(10).horner_blocks(3, 4)
+    assert (caught.value.actual, caught.value.expected) == (10, 12)
+
+
+@given(vectors)
+@fast
+def test_bytes__any_elements__round_trip(values):
+    vector = FieldVector.from_ints(values)
+    assert vector.to_bytes() == b"".join(v.to_bytes(32, "big") for v in values)
+    assert parse_field_vector(vector.to_bytes(), len(values)) == vector
+    assert vector.to_ints() == values
+    assert vector.centred() == [v if v <= R // 2 else v - R for v in values]
+    assert vector.keccak() == keccak256(vector.to_bytes())
+
+
+@given(vectors)
+@fast
+def test_signed_words__any_elements__give_the_smallest_magnitude(values):
+    negative, words = FieldVector.from_ints(values).signed_words()
+    for value, sign, row in zip(values, negative.tolist(), words.tolist(), strict=True):
+        magnitude = sum(w << (64 * (3 - i)) for i, w in enumerate(row))
+        assert (-magnitude if sign else magnitude) == centred(value)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
+@fast
+def test_int64__whole_range__round_trips_except_its_lowest_number(values):
+    array = np.array(values, np.int64)
+    vector = FieldVector.from_int64(array)
+    assert vector.to_ints() == [v % R for v in values]
+    if -(2**63) in values:
+        with pytest.raises(ScalarOverflowError):
+            vector.to_int64()
+    else:
+        assert vector.to_int64().tolist() == values
+
+
+def test_to_int64__element_too_big__names_the_position_only():
+    with pytest.raises(ScalarOverflowError) as caught:
+        FieldVector.from_ints([1, -5, 2**63, R // 3]).to_int64()
+    assert caught.value.index == 2
+    assert str(2**63) not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 63, 65, 96])
+def test_parse_field_vector__wrong_length__raises(size):
+    with pytest.raises(LengthError) as caught:
+        parse_field_vector(bytes(size), 2, "share")
+    assert (caught.value.field, caught.value.actual, caught.value.expected) == ("share", size, 64)
+
+
+@pytest.mark.parametrize("value", [R, R + 1, R + 2**64, R + 2**192, 2**255, 2**256 - 1])
+def test_parse_field_vector__element_not_below_r__names_its_position(value):
+    good = (R - 1).to_bytes(32, "big")
+    with pytest.raises(ScalarOverflowError) as caught:
+        parse_field_vector(good + value.to_bytes(32, "big") + good, 3, "share")
+    assert (caught.value.field, caught.value.index) == ("share", 1)
+    assert str(value) not in str(caught.value)
+
+
+def test_parse_scalar__largest__is_accepted_and_one_more_refused():
+    assert parse_scalar(scalar_bytes(R - 1)) == R - 1
+    with pytest.raises(ScalarOverflowError):
+        parse_scalar(R.to_bytes(32, "big"))
+    with pytest.raises(LengthError):
+        parse_scalar(bytes(31))
+
+
+def test_operations__lengths_differ__raise():
+    u, v = FieldVector.zeros(3), FieldVector.zeros(4)
+    for operation in (lambda: u + v, lambda: u - v, lambda: u.dot(v)):
+        with pytest.raises(LengthError) as caught:
+            operation()
+        assert (caught.value.actual, caught.value.expected) == (4, 3)
+    with pytest.raises(LengthError):
+        FieldVector.linear_combination([1], [u, u])
+    with pytest.raises(LengthError):
+        FieldVector.sum([])
+
+
+def test_slices__within_bounds__join_to_the_whole():
+    vector = FieldVector.from_ints(range(12))
+    assert FieldVector.concatenate(vector.split(4)) == vector
+    assert vector.slice(3, 5).to_ints() == [3, 4]
+    assert vector.element(7) == 7
+    with pytest.raises(RangeError):
+        vector.slice(3, 13)
+    with pytest.raises(RangeError):
+        vector.slice(5, 3)
+    with pytest.raises(LengthError):
+        vector.split(5)
+
+
+def test_inverse__zero__raises():
+    assert inverse(-3) * -3 % R == 1
+    with pytest.raises(ZeroDivisionError):
+        inverse(R)
+
+
+def test_repr__secret_elements__are_hidden():
+    assert repr(FieldVector.from_ints([123456789])) == "FieldVector(length=1)"
+    assert "123456789" not in str(FieldVector.from_ints([123456789]))

@@ -1,0 +1,127 @@
+import pickle
+
+import pytest
+
+from offchain.crypto.errors import LengthError, NonCanonicalError, SealError
+from offchain.crypto.randomness import Randomness
+from offchain.crypto.sealing import (
+    OVERHEAD_BYTES,
+    SealingKey,
+    SealingPublicKey,
+    open_sealed,
+    parse_sealing_public_key,
+    seal,
+)
+
+CONTEXT = b"round 7, dealer 3, recipient 5"
+LOW_ORDER = [
+    "00" * 32,
+    "01" + "00" * 31,
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+]
+NOT_CANONICAL = [
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ff" * 32,
+    "09" + "00" * 30 + "80",
+]
+
+
+@pytest.fixture
+def recipient(randomness):
+    return SealingKey.draw(randomness)
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_072])
+def test_open_sealed__right_key_and_context__gives_the_plain_text(recipient, randomness, size):
+    plain = randomness.bytes(size)
+    sealed = seal(plain, recipient.public_key, CONTEXT, randomness)
+    assert len(sealed) == size + OVERHEAD_BYTES
+    assert open_sealed(sealed, recipient, CONTEXT) == plain
+    if size > 32:
+        assert plain[:32] not in sealed
+
+
+def test_open_sealed__any_byte_altered__raises(recipient, randomness):
+    sealed = seal(b"share", recipient.public_key, CONTEXT, randomness)
+    for i in range(len(sealed)):
+        altered = sealed[:i] + bytes([sealed[i] ^ 1]) + sealed[i + 1 :]
+        with pytest.raises(SealError):
+            open_sealed(altered, recipient, CONTEXT)
+
+
+def test_open_sealed__other_key_or_context__raises(recipient, randomness):
+    sealed = seal(b"share", recipient.public_key, CONTEXT, randomness)
+    with pytest.raises(SealError, match="does not open"):
+        open_sealed(sealed, SealingKey.draw(randomness), CONTEXT)
+    with pytest.raises(SealError, match="does not open"):
+        open_sealed(sealed, recipient, CONTEXT + b"!")
+
+
+@pytest.mark.parametrize("size", [0, 32, 47])
+def test_open_sealed__too_short__raises(recipient, size):
+    with pytest.raises(SealError, match=f"{size} bytes, at least 48"):
+        open_sealed(bytes(size), recipient, CONTEXT)
+
+
+def test_open_sealed__truncated_or_extended__raises(recipient, randomness):
+    sealed = seal(b"share", recipient.public_key, CONTEXT, randomness)
+    for wrong in (sealed[:-1], sealed + b"\0"):
+        with pytest.raises(SealError):
+            open_sealed(wrong, recipient, CONTEXT)
+
+
+@pytest.mark.parametrize("encoded", LOW_ORDER)
+def test_public_key__low_order__is_refused_everywhere(recipient, randomness, encoded):
+    data = bytes.fromhex(encoded)
+    with pytest.raises(NonCanonicalError, match="low order"):
+        parse_sealing_public_key(data)
+    with pytest.raises(NonCanonicalError, match="low order"):
+        seal(b"share", SealingPublicKey(data), CONTEXT, randomness)
+    with pytest.raises(SealError, match="low order"):
+        open_sealed(data + bytes(40), recipient, CONTEXT)
+
+
+@pytest.mark.parametrize("encoded", NOT_CANONICAL)
+def test_public_key__not_canonical__is_refused(encoded):
+    with pytest.raises(NonCanonicalError, match="2\\^255 - 19"):
+        parse_sealing_public_key(bytes.fromhex(encoded))
+
+
+def test_public_key__bytes__round_trip_or_raise(recipient):
+    data = recipient.public_key.data
+    assert parse_sealing_public_key(data) == recipient.public_key
+    assert SealingKey(recipient.to_bytes()).public_key == recipient.public_key
+    for size in (0, 31, 33):
+        with pytest.raises(LengthError):
+            parse_sealing_public_key(bytes(size))
+        with pytest.raises(LengthError):
+            SealingKey(bytes(size))
+
+
+def test_seal__same_stream_or_not__ephemeral_keys_follow_it(recipient):
+    def once(seed):
+        return seal(b"share", recipient.public_key, CONTEXT, Randomness(bytes([seed]) * 32))
+
+    assert once(1) == once(1)
+    assert once(1)[:32] != once(2)[:32]
+
+
+def test_exchange__published_vector__agrees():
+    # RFC 7748, section 6.1.
+    alice = SealingKey(
+        bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f92ebc0990ed6b5b2dd1ec0be2a")
+    )
+    assert alice.public_key.data.hex() == EXPECTED
+    bob = parse_sealing_public_key(
+        bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
+    )
+    assert alice.exchange(bob).hex() == SHARED
+
+
+def test_repr_and_pickle__secret_key__is_hidden(recipient):
+    assert repr(recipient) == str(recipient) == "SealingKey(<hidden>)"
+    with pytest.raises(TypeError):
+        pickle.dumps(recipient)
