@@ -5,7 +5,10 @@ pragma solidity =0.8.37;
 library Bitmap {
     /// @dev How many words hold that many bits.
     function words(uint256 bits) internal pure returns (uint256) {
-        return (bits + 255) / 256;
+        unchecked {
+            // Counts of devices.
+            return (bits + 255) / 256;
+        }
     }
 
     /// @dev How many bits are set: sums of neighbouring fields of 1, 2, 4, ... bits.
@@ -23,7 +26,10 @@ library Bitmap {
 
     function count(uint256[] calldata bitmap) internal pure returns (uint256 total) {
         for (uint256 w = 0; w < bitmap.length; ++w) {
-            total += popcount(bitmap[w]);
+            unchecked {
+                // At most 256 a word.
+                total += popcount(bitmap[w]);
+            }
         }
     }
 
@@ -34,10 +40,13 @@ library Bitmap {
 
     /// @dev The bits of word `w` that stand for indices below `limit`.
     function maskBelow(uint256 limit, uint256 w) internal pure returns (uint256) {
-        uint256 start = 256 * w;
-        if (limit <= start) return 0;
-        uint256 width = limit - start;
-        return width >= 256 ? type(uint256).max : (1 << width) - 1;
+        unchecked {
+            // w is a word's number, and the mask is only computed from a width of 1 to 255.
+            uint256 start = 256 * w;
+            if (limit <= start) return 0;
+            uint256 width = limit - start;
+            return width >= 256 ? type(uint256).max : (1 << width) - 1;
+        }
     }
 
     /// @dev Position of the lowest set bit of `x`, which is not zero.

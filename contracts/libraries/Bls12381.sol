@@ -24,6 +24,9 @@ struct G1Point {
 /// @dev Warning: addition checks neither operand's subgroup. Points from outside must pass `multiply`,
 /// `requireSubgroup` or `pairing` first.
 library Bls12381 {
+    // Length of a point and its scalar.
+    uint256 private constant TERM_BYTES = 160;
+
     // Twice the prices of EIP-2537; a sum of k products costs at most k single ones.
     uint256 private constant ADD_GAS = 2 * 375;
     uint256 private constant MULTIPLY_GAS = 2 * 12_000;
@@ -91,7 +94,7 @@ library Bls12381 {
         view
         returns (G1Point memory)
     {
-        bytes memory input = new bytes(160);
+        bytes memory input = new bytes(TERM_BYTES);
         put(input, 0, point);
         assembly ("memory-safe") {
             mstore(add(input, 0xa0), scalar)
@@ -106,7 +109,7 @@ library Bls12381 {
         returns (G1Point memory)
     {
         uint256 count = points.length / POINT_BYTES;
-        bytes memory input = new bytes(160 * count);
+        bytes memory input = new bytes(count * TERM_BYTES);
         uint256 scalar = 1;
         for (uint256 i = 0; i < count; ++i) {
             assembly ("memory-safe") {
@@ -166,7 +169,11 @@ library Bls12381 {
     /// @dev `input`: point and scalar, 160 bytes, of each term. Scalars are reduced by the callers.
     function _msm(bytes memory input) private view returns (G1Point memory result) {
         bool ok;
-        uint256 gasLimit = (input.length / 160) * MULTIPLY_GAS;
+        uint256 gasLimit;
+        unchecked {
+            // The input fits in memory.
+            gasLimit = (input.length / TERM_BYTES) * MULTIPLY_GAS;
+        }
         assembly ("memory-safe") {
             ok := staticcall(gasLimit, 0x0c, add(input, 0x20), mload(input), result, 0x80)
             ok := and(ok, eq(returndatasize(), 0x80))

@@ -50,7 +50,7 @@ library Kzg {
     {
         if (points.length == POINT_BYTES) return Bls12381.pointAt(points, 0);
         uint256 step = z;
-        for (uint256 power = 1; power < capacity; power *= 2) {
+        for (uint256 power = 1; power < capacity; power <<= 1) {
             step = mulmod(step, step, R);
         }
         return Bls12381.combine(points, step);

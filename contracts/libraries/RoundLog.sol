@@ -46,7 +46,7 @@ library RoundLog {
         view
         returns (RoundEntry)
     {
-        return RoundEntry.wrap(uint128(log[round / 2] >> (128 * (round % 2))));
+        return RoundEntry.wrap(uint128(log[round / 2] >> _shift(round)));
     }
 
     function store(
@@ -54,8 +54,13 @@ library RoundLog {
         uint256 round,
         RoundEntry entry
     ) internal {
-        uint256 shift = 128 * (round % 2);
+        uint256 shift = _shift(round);
         uint256 other = log[round / 2] & ~(uint256(type(uint128).max) << shift);
         log[round / 2] = other | (uint256(RoundEntry.unwrap(entry)) << shift);
+    }
+
+    /// @dev Even rounds are the lower half of a slot.
+    function _shift(uint256 round) private pure returns (uint256) {
+        return (round & 1) << 7;
     }
 }

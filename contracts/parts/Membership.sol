@@ -226,12 +226,9 @@ abstract contract Membership is Ledger {
         external
         view
         override
-        returns (uint256[] memory bitmap)
+        returns (uint256[] memory)
     {
-        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
-        for (uint256 w = 0; w < bitmap.length; ++w) {
-            bitmap[w] = _activeDevices[clusterId][w];
-        }
+        return _bitmap(_activeDevices[clusterId], clusterId);
     }
 
     /// @inheritdoc IContractS
@@ -277,6 +274,18 @@ abstract contract Membership is Ledger {
         return m.role != Role.None && m.withdrawableAt == 0;
     }
 
+    /// @dev One bit for each device of the cluster.
+    function _bitmap(mapping(uint256 word => uint256 bits) storage words, uint256 clusterId)
+        internal
+        view
+        returns (uint256[] memory bitmap)
+    {
+        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
+        for (uint256 w = 0; w < bitmap.length; ++w) {
+            bitmap[w] = words[w];
+        }
+    }
+
     /// @dev Devices below this index may serve in the latest round.
     function _eligible(Cluster memory c) internal view returns (uint256) {
         return c.admittedIn == currentRound() ? c.devicesBefore : c.devices;
@@ -296,14 +305,18 @@ abstract contract Membership is Ledger {
         for (uint256 w = 0; w < Bitmap.words(devices); ++w) {
             uint256 missing = _activeDevices[clusterId][w];
             if (w < signers_.length) missing &= ~signers_[w];
-            for (; missing != 0; missing &= missing - 1) {
+            while (missing != 0) {
                 if (offset + POINT_BYTES > absentKeys.length) {
                     revert WrongLength(absentKeys.length, offset + POINT_BYTES);
                 }
                 bytes memory point = absentKeys[offset:offset + POINT_BYTES];
                 _requireKey(clusterId, 256 * w + Bitmap.lowest(missing), keccak256(point));
                 absent = Bls12381.add(absent, Bls12381.pointAt(point, 0));
-                offset += POINT_BYTES;
+                unchecked {
+                    // Drops the lowest bit of a word that is not zero.
+                    missing &= missing - 1;
+                    offset += POINT_BYTES;
+                }
             }
         }
         _requireLength(absentKeys.length, offset);

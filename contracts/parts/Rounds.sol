@@ -29,6 +29,14 @@ abstract contract Rounds is Membership {
         uint64 submitted;
     }
 
+    // Sets of phases, as bitmaps over the values of Phase.
+    uint256 private constant NONE = 1;
+    uint256 private constant ANCHORING = 2;
+    uint256 private constant ACCUMULATING = 4;
+    uint256 internal constant AGGREGATING = 8;
+    uint256 private constant SETTLED = 16;
+    uint256 private constant FAILED = 32;
+
     Latest internal _latest;
 
     /// @inheritdoc IContractS
@@ -52,25 +60,29 @@ abstract contract Rounds is Membership {
     /// @inheritdoc IContractS
     function openRound() external override returns (uint256 roundId) {
         Latest memory l = _latest;
-        Phase p = _phaseOf(l);
-        if (p != Phase.None && p != Phase.Settled && p != Phase.Failed) revert WrongPhase(p);
+        _requirePhase(l, NONE | SETTLED | FAILED);
         _requireOpener();
         if (_accounts.pool < _reward) revert PoolTooLow(_accounts.pool, _reward);
         Roster memory roster = _roster;
         if (roster.activeClusters == 0) revert NoActiveCluster();
 
-        if (p == Phase.Failed && l.anchored == 0 && l.provisional) {
-            modelDigest = _previousModelDigest;
-            l.provisional = false;
-            emit ModelWithdrawn(l.number, modelDigest);
-        } else if (p != Phase.Settled) {
+        if (!l.settled) {
+            // The last round failed. If nobody even anchored on the model it began with, that one goes.
+            if (l.provisional && l.anchored == 0) {
+                modelDigest = _previousModelDigest;
+                emit ModelWithdrawn(l.number, modelDigest);
+            }
             l.provisional = false;
         }
 
-        roundId = uint256(l.number) + 1;
-        uint256 beaconBlock = block.number + _beaconDelay;
-        uint256 units =
-            1 + Bitmap.popcount(roster.activeClusters) + uint256(roster.activeDevices);
+        uint256 beaconBlock;
+        uint256 units;
+        unchecked {
+            // Counters that nobody can drive to their bounds.
+            roundId = uint256(l.number) + 1;
+            beaconBlock = block.number + _beaconDelay;
+            units = 1 + Bitmap.popcount(roster.activeClusters) + uint256(roster.activeDevices);
+        }
         _log.store(roundId, RoundLog.pack(0, units, 0, beaconBlock));
         l.number = uint32(roundId);
         l.openedAt = uint40(block.timestamp);
@@ -213,7 +225,7 @@ abstract contract Rounds is Membership {
         Latest memory l = _latest;
         RoundEntry entry = _requireKnown(roundId);
         beaconBlock = entry.beaconBlock();
-        share = _reward / entry.units();
+        share = _shareOf(entry);
         included = entry.included();
         if (included != 0) cloud = _clouds[entry.cloud()];
         resultDigest = _results[roundId];
@@ -231,12 +243,9 @@ abstract contract Rounds is Membership {
         external
         view
         override
-        returns (uint256[] memory bitmap)
+        returns (uint256[] memory)
     {
-        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
-        for (uint256 w = 0; w < bitmap.length; ++w) {
-            bitmap[w] = _signers[roundId][clusterId][w];
-        }
+        return _bitmap(_signers[roundId][clusterId], clusterId);
     }
 
     /// @inheritdoc IContractS
@@ -318,13 +327,24 @@ abstract contract Rounds is Membership {
         view
         returns (uint256 anchorDeadline, uint256 cumulativeDeadline, uint256 aggregateDeadline)
     {
-        anchorDeadline = uint256(l.openedAt) + _anchorTime;
-        cumulativeDeadline = anchorDeadline + _cumulativeTime;
-        aggregateDeadline = cumulativeDeadline + _aggregateTime;
+        unchecked {
+            // A time below 2^40 and three below 2^32.
+            anchorDeadline = uint256(l.openedAt) + _anchorTime;
+            cumulativeDeadline = anchorDeadline + _cumulativeTime;
+            aggregateDeadline = cumulativeDeadline + _aggregateTime;
+        }
     }
 
-    function _requireRound(uint256 roundId, Latest memory l) internal pure {
+    /// @dev The latest round, which must be this one and in one of these phases.
+    function _enter(uint256 roundId, uint256 phases) internal view returns (Latest memory l) {
+        l = _latest;
         if (roundId != l.number) revert WrongRound(roundId, l.number);
+        _requirePhase(l, phases);
+    }
+
+    function _requirePhase(Latest memory l, uint256 phases) private view {
+        Phase p = _phaseOf(l);
+        if ((phases >> uint256(p)) & 1 == 0) revert WrongPhase(p);
     }
 
     function _requireKnown(uint256 roundId) internal view returns (RoundEntry) {
@@ -335,6 +355,11 @@ abstract contract Rounds is Membership {
     function _requireRecord(uint256 roundId, uint256 clusterId, bytes32 given) internal view {
         bytes32 stored = _records[roundId][clusterId];
         if (given != stored) revert WrongRecord(clusterId, given, stored);
+    }
+
+    /// @dev What each member that serves a known round earns.
+    function _shareOf(RoundEntry entry) internal view returns (uint256) {
+        return _reward / entry.units();
     }
 
     /// @dev The record that an anchor leaves, and the message it holds.
@@ -395,26 +420,21 @@ abstract contract Rounds is Membership {
     }
 
     function _requireAnchorable(uint256 roundId, uint256 clusterId, uint256 batch) private view {
-        Latest memory l = _latest;
-        _requireRound(roundId, l);
-        Phase p = _phaseOf(l);
-        if (p != Phase.Anchoring) revert WrongPhase(p);
+        Latest memory l = _enter(roundId, ANCHORING);
         _requireFog(clusterId);
         if (!_clusters[clusterId].active) revert InactiveCluster(clusterId);
         // A known fog's cluster is below 64.
         if ((l.clusters >> clusterId) & 1 == 0) revert ClusterNotInRound(clusterId, roundId);
         if ((l.anchored >> clusterId) & 1 == 1) revert AlreadyAnchored(clusterId, roundId);
-        if (batch > roundId || roundId - batch >= _noiseRounds) {
-            revert BatchDoesNotCover(batch, roundId);
+        unchecked {
+            // A batch after the round wraps around to a distance that no batch covers.
+            if (roundId - batch >= _noiseRounds) revert BatchDoesNotCover(batch, roundId);
         }
         if (_noiseRoots[clusterId][batch] == 0) revert NoiseRootMissing(clusterId, batch);
     }
 
     function _requireSubmittable(uint256 roundId, uint256 clusterId) private view {
-        Latest memory l = _latest;
-        _requireRound(roundId, l);
-        Phase p = _phaseOf(l);
-        if (p != Phase.Anchoring && p != Phase.Accumulating) revert WrongPhase(p);
+        Latest memory l = _enter(roundId, ANCHORING | ACCUMULATING);
         _requireFog(clusterId);
         if ((l.submitted >> clusterId) & 1 == 1) revert AlreadySubmitted(clusterId, roundId);
     }
@@ -432,17 +452,15 @@ abstract contract Rounds is Membership {
         _requireLength(qualified.length, words);
         for (uint256 w = 0; w < words; ++w) {
             uint256 active = _activeDevices[clusterId][w] & Bitmap.maskBelow(eligible, w);
-            uint256 strangers = signers_[w] & ~active;
-            if (strangers != 0) revert NotActiveDevices(clusterId, w, strangers);
-            strangers = qualified[w] & ~active;
+            uint256 strangers = qualified[w] & ~active;
             if (strangers != 0) strangers &= ~_departed[roundId][clusterId][w];
+            strangers |= signers_[w] & ~active;
             if (strangers != 0) revert NotActiveDevices(clusterId, w, strangers);
         }
         signerCount = Bitmap.count(signers_);
         qualifiedCount = Bitmap.count(qualified);
-        uint256 quorum = _threshold + _packing - 1;
         if (qualifiedCount < _minQualified) revert TooFewQualified(qualifiedCount, _minQualified);
-        if (signerCount < quorum) revert TooFewSigners(signerCount, quorum);
+        if (signerCount < _quorum) revert TooFewSigners(signerCount, _quorum);
     }
 
     /// @dev Every point is in the subgroup and none is infinity, which hides nothing.

@@ -3,7 +3,7 @@ pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Bitmap } from "../libraries/Bitmap.sol";
-import { Bls12381, POINT_BYTES, R } from "../libraries/Bls12381.sol";
+import { Bls12381, R } from "../libraries/Bls12381.sol";
 import { Kzg } from "../libraries/Kzg.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
@@ -137,9 +137,15 @@ abstract contract Settlement is Rounds {
         if (stake == 0) return;
         m.stake = 0;
         m.slashed = true;
-        uint256 toReporter = (stake * REPORTER_PERCENT) / 100;
-        uint256 burnt = (stake * BURNT_PERCENT) / 100;
-        uint256 toPool = stake - toReporter - burnt;
+        uint256 toReporter;
+        uint256 burnt;
+        uint256 toPool;
+        unchecked {
+            // A stake is below 2^96, and the two parts are less than the whole.
+            toReporter = (stake * REPORTER_PERCENT) / 100;
+            burnt = (stake * BURNT_PERCENT) / 100;
+            toPool = stake - toReporter - burnt;
+        }
         Accounts memory a = _accounts;
         a.stakes -= uint128(stake);
         a.owed += uint128(toReporter);
@@ -162,7 +168,7 @@ abstract contract Settlement is Rounds {
     function _reject(uint256 roundId, address cloud) internal {
         Latest memory l = _latest;
         RoundEntry entry = _log.load(roundId);
-        uint256 amount = l.paidUnits * (_reward / entry.units());
+        uint256 amount = l.paidUnits * _shareOf(entry);
         _accounts.owed -= uint128(amount);
         _accounts.pool += uint128(amount);
         _log.store(roundId, RoundLog.pack(0, entry.units(), 0, entry.beaconBlock()));
@@ -177,10 +183,7 @@ abstract contract Settlement is Rounds {
     }
 
     function _requireAggregatable(uint256 roundId, uint256 included) private view {
-        Latest memory l = _latest;
-        _requireRound(roundId, l);
-        Phase p = _phaseOf(l);
-        if (p != Phase.Aggregating) revert WrongPhase(p);
+        Latest memory l = _enter(roundId, AGGREGATING);
         if (_members[msg.sender].role != Role.Cloud || !_isActive(msg.sender)) {
             revert NotActiveCloud(msg.sender);
         }
@@ -199,15 +202,21 @@ abstract contract Settlement is Rounds {
         _requireLength(sums.length, Bitmap.popcount(included));
         for (uint256 i = 0; i < sums.length; ++i) {
             uint256 clusterId = Bitmap.lowest(included);
-            included &= included - 1;
+            unchecked {
+                // One bit is left for each of the sums.
+                included &= included - 1;
+            }
             ClusterSum calldata s = sums[i];
             bytes memory points = s.commitments;
             bytes32 record = _anchorRecord(
                 s.anchorMessage, s.signerCount, s.qualifiedCount, keccak256(points)
             );
             _requireRecord(roundId, clusterId, _sumRecord(record, s.vectorDigest));
-            total.signerCount += s.signerCount;
-            total.qualifiedCount += s.qualifiedCount;
+            unchecked {
+                // Counts of devices, as `anchor` recorded them.
+                total.signerCount += s.signerCount;
+                total.qualifiedCount += s.qualifiedCount;
+            }
             if (i == 0) total.commitments = points;
             else _addPoints(total.commitments, points);
         }
@@ -223,10 +232,13 @@ abstract contract Settlement is Rounds {
 
     /// @dev The sample total within what the qualified devices can have; above R/2 it is negative.
     function _clamp(uint256 samples, uint256 qualifiedCount) private view returns (uint256) {
-        uint256 least = qualifiedCount * _minSamples;
-        uint256 most = qualifiedCount * _maxSamples;
-        if (samples > R / 2 || samples < least) return least;
-        return samples > most ? most : samples;
+        unchecked {
+            // A count of devices times less than 2^32.
+            uint256 least = qualifiedCount * _minSamples;
+            uint256 most = qualifiedCount * _maxSamples;
+            if (samples > R / 2 || samples < least) return least;
+            return samples > most ? most : samples;
+        }
     }
 
     /// @dev `COM(theta') = COM(theta) - factor COM(c)`, chunk by chunk.
@@ -238,14 +250,18 @@ abstract contract Settlement is Rounds {
         if (given != modelDigest) revert WrongModel(given, modelDigest);
         if (!_latest.updatesModel) return model;
         if (factor != 0) {
-            for (uint256 c = 0; c < model.length / POINT_BYTES; ++c) {
+            uint256 scalar;
+            unchecked {
                 // 0 < factor <= rate < 2^128 < R.
+                scalar = R - factor;
+            }
+            for (uint256 c = 0; c < _chunks; ++c) {
                 Bls12381.put(
                     model,
                     c,
                     Bls12381.add(
                         Bls12381.pointAt(model, c),
-                        Bls12381.multiply(Bls12381.pointAt(commitments, c), R - factor)
+                        Bls12381.multiply(Bls12381.pointAt(commitments, c), scalar)
                     )
                 );
             }
@@ -257,9 +273,14 @@ abstract contract Settlement is Rounds {
 
     function _settle(uint256 roundId, uint256 included, uint256 signerCount) private {
         RoundEntry entry = _log.load(roundId);
-        uint256 paidUnits = 1 + Bitmap.popcount(included) + signerCount;
-        uint256 amount = paidUnits * (_reward / entry.units());
-        // Those who served were counted when the round opened: at most the reward, which the pool holds.
+        uint256 paidUnits;
+        uint256 amount;
+        unchecked {
+            // Those who served were counted when the round opened: at most the reward, which the pool
+            // holds.
+            paidUnits = 1 + Bitmap.popcount(included) + signerCount;
+            amount = paidUnits * _shareOf(entry);
+        }
         _accounts.pool -= uint128(amount);
         _accounts.owed += uint128(amount);
         _log.store(
@@ -268,10 +289,11 @@ abstract contract Settlement is Rounds {
                 included, entry.units(), _members[msg.sender].index, entry.beaconBlock()
             )
         );
-        _latest.settled = true;
-        _latest.provisional = _latest.updatesModel;
-        _latest.paidUnits = uint24(paidUnits);
-        _latest.settledRounds += 1;
+        Latest storage l = _latest;
+        l.settled = true;
+        l.provisional = l.updatesModel;
+        l.paidUnits = uint24(paidUnits);
+        l.settledRounds += 1;
     }
 
     /// @dev Marks the rounds as claimed and adds up what the account earned in those that were not.
@@ -331,6 +353,6 @@ abstract contract Settlement is Rounds {
                 || (_signers[roundId][m.cluster][m.index / 256] >> (m.index % 256)) & 1 == 1;
         }
         if (!earned) revert NotEarned(account, roundId);
-        return _reward / entry.units();
+        return _shareOf(entry);
     }
 }

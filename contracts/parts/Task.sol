@@ -21,9 +21,9 @@ abstract contract Task is IContractS, EIP712 {
     // All parameters, as the code of a contract; those that S computes with, as words of its own.
     address private immutable _encodedParameters;
     uint256 internal immutable _capacity;
-    uint256 internal immutable _packing;
     uint256 internal immutable _chunks;
-    uint256 internal immutable _threshold;
+    uint256 private immutable _commitmentBytes;
+    uint256 internal immutable _quorum; // t + l - 1
     uint256 internal immutable _minQualified;
     uint256 internal immutable _noiseRounds;
     uint256 internal immutable _beaconDelay;
@@ -45,9 +45,9 @@ abstract contract Task is IContractS, EIP712 {
         authority = msg.sender;
         _encodedParameters = SSTORE2.write(abi.encode(p));
         _capacity = p.capacity;
-        _packing = p.packing;
         _chunks = p.chunks;
-        _threshold = p.threshold;
+        _commitmentBytes = POINT_BYTES * p.chunks;
+        _quorum = uint256(p.threshold) + p.packing - 1;
         _minQualified = p.minQualified;
         _noiseRounds = p.noiseRounds;
         _beaconDelay = p.beaconDelay;
@@ -98,7 +98,7 @@ abstract contract Task is IContractS, EIP712 {
 
     /// @dev Commitments have one point a chunk.
     function _requireChunks(uint256 length) internal view {
-        _requireLength(length, POINT_BYTES * _chunks);
+        _requireLength(length, _commitmentBytes);
     }
 
     function _requireLength(uint256 given, uint256 expected) internal pure {

@@ -64,7 +64,7 @@ def _snake(name: str) -> str:
 
 
 class Directory:
-    """Who is admitted, from the events of S: the rosters that the roles share read-only copies of."""
+    """Who is admitted, from the events of S: the rosters that roles get copies of."""
 
     def __init__(self) -> None:
         self.authority: bytes = b""

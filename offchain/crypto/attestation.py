@@ -2,7 +2,7 @@
 
 Hash to curve is RFC 9380's with the tag that Solady's `BLS.hashToG2` uses, so that Contract S can
 check an aggregate by one pairing product. Messages are 32-byte digests. Adding keys is safe only
-among keys with proof of possession.
+among keys with proof of possession: a signature over a digest that names the key and its account.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from offchain.crypto.errors import (
     SignatureError,
 )
 from offchain.crypto.field import SCALAR_BYTES, R, scalar_bytes
-from offchain.crypto.hashing import Digest, address_word, keccak256, parse_digest, tagged, word
+from offchain.crypto.hashing import parse_digest
 from offchain.crypto.opening import locate
 from offchain.crypto.randomness import Randomness
 
 SIGNATURE_DST: Final = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_"
-POSSESSION_TAG: Final = "verifog pop v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +138,6 @@ def hash_to_g2(digest: bytes) -> G2:
         If the digest has another length.
     """
     return G2Point.hash_to_curve(parse_digest(digest, "message"), SIGNATURE_DST)
-
-
-def possession_digest(
-    chain_id: int, contract: bytes, account: bytes, public_key: BlsPublicKey
-) -> Digest:
-    """Return what the owner of a key signs with it to prove possession.
-
-    Raises
-    ------
-    LengthError
-        If an address is not 20 bytes long.
-    """
-    return tagged(
-        POSSESSION_TAG,
-        word(chain_id),
-        address_word(contract),
-        address_word(account),
-        keccak256(public_key.to_eip2537()),
-    )
 
 
 def verify(public_key: BlsPublicKey, digest: bytes, signature: BlsSignature) -> None:

@@ -49,6 +49,7 @@ Interceptor = Callable[[Role, Send], Iterable[Send]]
 
 def deliver_all(role: Role, send: Send) -> Iterable[Send]:
     """The interceptor of an undisturbed network."""
+    del role
     return (send,)
 
 

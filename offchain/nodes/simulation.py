@@ -259,6 +259,11 @@ class Simulation:
         held += [cloud.model_of(digest) for cloud in self.clouds]
         return next((model for model in held if model is not None), self.fogs[0].model)
 
+    def result(self, round_number: int) -> FieldVector | None:
+        """The sum that a settled round released, from a fog that has verified it."""
+        held = (fog.results.get(round_number) for fog in self.fogs)
+        return next((total for total in held if total is not None), None)
+
     def run_round(self) -> RoundOutcome:
         """Prepare noise where it is due, open a round, and run it to its end."""
         number = int(self.contract.call("currentRound")) + 1

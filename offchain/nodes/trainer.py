@@ -184,6 +184,7 @@ class RuleSelector:
         self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
     ) -> Chosen:
         """Rank the masked updates; keep what the rule keeps. Statistics are not ranked."""
+        del round_number
         order = sorted(masked)
         if not order or not updates_model:
             return Chosen(tuple(order))

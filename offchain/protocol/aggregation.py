@@ -1,4 +1,4 @@
-"""Steps 10 to 12: openings at the challenges of S, the sum of the clusters, and what S judges of it."""
+"""Steps 10 to 12: openings at the challenges of S, and the sum of the clusters."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the roles see of Contract S and ask of it: events in, calls out. Plain data, no chain client."""
+"""What the roles see of Contract S and ask of it: events in, calls out, as plain data."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from offchain.crypto.commitment import Commitment
 
 @dataclass(frozen=True)
 class RoundOpened:
-    """A round is open. Deadlines are seconds of chain time; the beacon comes from ``beacon_block``."""
+    """A round is open. Deadlines are seconds of chain time."""
 
     round: int
     beacon_block: int

@@ -1,4 +1,4 @@
-"""The cloud: checks each cluster's sum against S, adds them, and proves that it holds the result."""
+"""The cloud: checks each cluster's sum against S, adds them, proves that it holds the result."""
 
 from dataclasses import dataclass, field
 
@@ -121,6 +121,7 @@ class Cloud(Role):
     # ---- step 10: aggregate
 
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
+        del data
         if not isinstance(message, messages.ClusterSum):
             raise WrongPhase(f"message: a cloud takes no {type(message).__name__}")
         if self.fogs.get(message.cluster) != sender:

@@ -159,6 +159,7 @@ class Device(Role):
     # ---- messages
 
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
+        del data
         if sender != self.roster.fog:
             raise UnknownSender(f"sender: 0x{sender.hex()} is not the fog of this cluster")
         if message.cluster != self.roster.cluster:

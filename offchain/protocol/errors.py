@@ -46,7 +46,7 @@ class WrongPhase(ProtocolError):
 
 
 class TooEarly(WrongPhase):
-    """The message is ahead of what the receiver has seen of the chain; it is kept and tried again."""
+    """The message is ahead of what its receiver has seen of the chain: kept and tried again."""
 
     code = "too-early"
 

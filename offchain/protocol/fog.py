@@ -135,6 +135,7 @@ class Fog(Role):
         self._noise = masking.ClusterNoise(task, roster)
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
+        self.results: dict[int, FieldVector] = {}  # verified result of the latest settled round
 
     @property
     def model(self) -> FieldVector:
@@ -390,7 +391,7 @@ class Fog(Role):
             self._fail(state, f"selected: {len(chosen.kept)} devices, at least {least} are needed")
             return
         state.selection = sharing.select(
-            self.task, self.roster, {i: verified.commitments[i] for i in chosen.kept}
+            self.roster, {i: verified.commitments[i] for i in chosen.kept}
         )
         state.packets = {}
         state.step = Step.SHARING
@@ -630,4 +631,5 @@ class Fog(Role):
         if digest != accepted.model_digest:
             raise ResultMismatch("model: the update does not give the model that S holds")
         self._models = {state.opened.model_digest: before, digest: after}
+        self.results = {accepted.round: total}
         self._note("updated", round=accepted.round, samples=accepted.samples)

@@ -120,7 +120,7 @@ def packet(
 
 @dataclass(frozen=True)
 class Verified:
-    """Devices whose packets hold: their commitments and masked slots; and why others were refused."""
+    """Commitments and masked slots of the packets that hold; why the others were refused."""
 
     commitments: Mapping[int, Commitment]
     masked: Mapping[int, NDArray[np.int64]]
@@ -266,7 +266,7 @@ class _Collection:
 
 
 class ClusterNoise:
-    """The noise roots of a cluster: collected by its fog, recorded with S, handed back with paths."""
+    """The noise roots of a cluster: collected by its fog, recorded with S, handed back."""
 
     def __init__(self, task: Task, roster: ClusterRoster) -> None:
         self._task = task

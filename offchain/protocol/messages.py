@@ -1,8 +1,8 @@
 """Messages between devices, fogs and the cloud, and the envelope that signs them.
 
-Every message is a typed struct in MessagePack; ``typed()`` projects it on the flat EIP-712 struct that
-its sender signs (specification, section 3.1), so that a signed message is evidence for Contract S.
-Decoding checks lengths and ranges; points and field elements are parsed where they are used.
+Every message is a typed struct in MessagePack; ``typed()`` projects it on the flat EIP-712 struct
+that its sender signs (specification, section 3.1), so that a signed message is evidence for Contract
+S. Decoding checks lengths and ranges; points and field elements are parsed where they are used.
 """
 
 from typing import Annotated, ClassVar
@@ -132,7 +132,7 @@ class Selected(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Selection(Body, frozen=True, tag=6, kw_only=True):
-    """Fog to selected devices: its approval of their commitments. Two different ones slash the fog."""
+    """Fog to selected devices: its approval of their commitments."""
 
     TYPE = "Selection(uint256 round,uint256 cluster,bytes32 root,uint256 count)"
     root: Digest

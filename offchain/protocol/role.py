@@ -181,6 +181,8 @@ class Role:
         return None
 
     def _on_message(self, sender: bytes, message: Message, data: bytes) -> None:
+        """Every role overrides this. ``data`` is the envelope as it came: evidence, if needed."""
+        del sender, data
         raise UnknownSender(f"{self.name}: takes no message of kind {type(message).__name__}")
 
     def _on_event(self, event: Event) -> None:

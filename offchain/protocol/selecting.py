@@ -38,4 +38,5 @@ class KeepAll:
         self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
     ) -> Chosen:
         """Keep all."""
+        del round_number, updates_model
         return Chosen(tuple(sorted(masked)))

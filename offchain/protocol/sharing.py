@@ -112,7 +112,7 @@ class SelectedSet:
         )
 
 
-def select(task: Task, roster: ClusterRoster, commitments: Mapping[int, Commitment]) -> SelectedSet:
+def select(roster: ClusterRoster, commitments: Mapping[int, Commitment]) -> SelectedSet:
     """The selection of a fog."""
     return SelectedSet(
         dict(commitments), {index: roster.members[index].account for index in commitments}
@@ -143,7 +143,7 @@ def parse_selection(task: Task, roster: ClusterRoster, message: messages.Selecti
         member.index: parse_commitment(member.commitment, task.layout.chunks)
         for member in message.members
     }
-    selected = select(task, roster, commitments)
+    selected = select(roster, commitments)
     if selected.root != message.root:
         raise SelectionMismatch("selection: the root is not that of its members")
     return selected

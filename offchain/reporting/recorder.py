@@ -36,8 +36,8 @@ from offchain.reporting.record import (
     RunRecord,
     Traffic,
     hex_of,
-    totals_of,
 )
+from offchain.reporting.totals import totals_of
 
 
 class ReceiptLike(Protocol):

@@ -1,11 +1,12 @@
 import pickle
+from functools import reduce
 
 import pytest
-from eth_abi import encode
 from eth_utils import keccak
 from py_ecc.bls import G2Basic
-from py_ecc.bls.g2_primitives import G2_to_signature
+from py_ecc.bls.g2_primitives import G1_to_pubkey, G2_to_signature, pubkey_to_G1
 from py_ecc.bls.hash_to_curve import hash_to_G2
+from py_ecc.optimized_bls12_381 import add
 
 from offchain.crypto import curve, errors
 from offchain.crypto.attestation import (
@@ -20,7 +21,6 @@ from offchain.crypto.attestation import (
     parse_public_key,
     parse_secret_key,
     parse_signature,
-    possession_digest,
     verify,
     verify_batch,
 )
@@ -54,7 +54,9 @@ def signed(signers, digests=None):
 def test_hash_to_g2__digests__equals_py_ecc():
     assert SIGNATURE_DST == G2Basic.DST
     for digest in (DIGEST, bytes(32)):
-        expected = bytes(G2_to_signature(hash_to_G2(digest, SIGNATURE_DST, G2Basic.xmd_hash_function)))
+        expected = bytes(
+            G2_to_signature(hash_to_G2(digest, SIGNATURE_DST, G2Basic.xmd_hash_function))
+        )
         assert curve.g2_to_bytes(hash_to_g2(digest)) == expected
 
 
@@ -74,12 +76,25 @@ def test_aggregate__one_digest__equals_py_ecc_and_verifies(signers):
     assert total.to_bytes() == G2Basic.Aggregate([s.to_bytes() for _, _, s in items])
     keys = aggregate_keys([key for key, _, _ in items])
     verify(keys, DIGEST, total)
-    expected = G2Basic._AggregatePKs([key.to_bytes() for key, _, _ in items])
-    assert keys.to_bytes() == expected
+    points = [pubkey_to_G1(key.to_bytes()) for key, _, _ in items]
+    assert keys.to_bytes() == bytes(G1_to_pubkey(reduce(add, points)))
+    assert G2Basic.Verify(keys.to_bytes(), DIGEST, total.to_bytes())
     with pytest.raises(SignatureError):
         verify(aggregate_keys([key for key, _, _ in items[:-1]]), DIGEST, total)
     with pytest.raises(SignatureError):
         verify(keys, OTHER, total)
+
+
+def test_aggregate__distinct_digests__agrees_with_py_ecc(signers, randomness):
+    digests = [keccak(bytes([i])) for i in range(3)]
+    items = signed(signers[:3], digests)
+    keys = [key.to_bytes() for key, _, _ in items]
+    total = aggregate([signature for _, _, signature in items]).to_bytes()
+    assert G2Basic.AggregateVerify(keys, digests, total)
+    verify_batch(items, randomness)
+    swapped = [(key, digests[0], signature) for key, _, signature in items]
+    assert not G2Basic.AggregateVerify(keys, [digests[1], *digests[1:]], total)
+    assert locate_bad_signatures(swapped, randomness) == [1, 2]
 
 
 def test_verify__key_digest_or_signature_of_another__raises(signers):
@@ -130,20 +145,6 @@ def test_verify_batch__errors_that_cancel_in_a_plain_sum__are_found(signers, ran
     ]
     assert locate_bad_signatures(items, randomness) == [0, 1]
     verify_batch([], randomness)
-
-
-def test_possession_digest__all_fields__are_bound(signers):
-    key = signers[0].public_key
-    contract, account = b"\1" * 20, b"\2" * 20
-    expected = keccak(
-        encode(
-            ["bytes32", "uint256", "address", "address", "bytes32"],
-            [keccak(text="verifog pop v1"), 31337, contract, account, keccak(key.to_eip2537())],
-        )
-    )
-    assert possession_digest(31337, contract, account, key) == expected
-    with pytest.raises(LengthError):
-        possession_digest(31337, bytes(32), account, key)
 
 
 def test_encodings__keys_and_signatures__round_trip(signers):

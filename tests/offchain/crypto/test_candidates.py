@@ -31,8 +31,11 @@ def device(small_key):
 
 def opened(device, round_in_epoch, chosen):
     return [
-        (device.seed(round_in_epoch, k), device.leaf(round_in_epoch, k),
-         device.path(round_in_epoch, k))
+        (
+            device.seed(round_in_epoch, k),
+            device.leaf(round_in_epoch, k),
+            device.path(round_in_epoch, k),
+        )
         for k in range(SHAPE.per_round)
         if k != chosen
     ]
@@ -49,9 +52,7 @@ def cheating(key, honest, round_in_epoch, candidate):
 
 
 def check(key, device, chosen, items, root=None):
-    verify_opened(
-        key, LAYOUT, SHAPE, root or device.root, chosen, items, Randomness(bytes(32))
-    )
+    verify_opened(key, LAYOUT, SHAPE, root or device.root, chosen, items, Randomness(bytes(32)))
 
 
 def test_draw__threads_or_none__same_leaves(small_key, device):
@@ -63,7 +64,10 @@ def test_draw__threads_or_none__same_leaves(small_key, device):
     assert leaf.commitment == small_key.commit(noise_vector(device.seed(2, 1), LAYOUT))
     assert leaf.data == tagged(
         "verifog noise candidate v1",
-        word(2), word(1), device.seed(2, 1).seed_hash, leaf.commitment.digest,
+        word(2),
+        word(1),
+        device.seed(2, 1).seed_hash,
+        leaf.commitment.digest,
     )
 
 
@@ -72,7 +76,9 @@ def test_draw__threads_or_none__same_leaves(small_key, device):
 def test_verify_opened__honest_device__passes(small_key, device, round_in_epoch, chosen):
     check(small_key, device, chosen, opened(device, round_in_epoch, chosen))
     verify_candidate(
-        device.root, SHAPE, device.leaf(round_in_epoch, chosen),
+        device.root,
+        SHAPE,
+        device.leaf(round_in_epoch, chosen),
         device.path(round_in_epoch, chosen),
     )
 
@@ -119,8 +125,8 @@ def test_verify_opened__leaf_not_in_the_tree__raises(small_key, device):
     liar = cheating(small_key, device, 1, 2)
     with pytest.raises(MerklePathError):
         check(small_key, device, 0, opened(liar, 1, 0), device.root)
+    moved = replace(device.leaf(1, 0), candidate=1)
     with pytest.raises(MerklePathError):
-        moved = replace(device.leaf(1, 0), candidate=1)
         verify_candidate(device.root, SHAPE, moved, device.path(1, 0))
 
 

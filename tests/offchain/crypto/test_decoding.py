@@ -56,9 +56,7 @@ def test_locate_errors__bad_input__raises():
 @pytest.mark.parametrize("wrong", [set(), {3}, {1, 8, 9}])
 def test_locate_wrong_sums__one_element_altered__is_found(randomness, wrong):
     rows = [randomness.field_vector(40) for _ in range(4)]
-    sums = {
-        x: FieldVector.linear_combination([x**k for k in range(4)], rows) for x in range(1, 11)
-    }
+    sums = {x: FieldVector.linear_combination([x**k for k in range(4)], rows) for x in range(1, 11)}
     for x in wrong:
         sums[x] = sums[x] + FieldVector.from_ints([0] * 39 + [x])
     assert locate_wrong_sums(sums, 4, randomness) == wrong

@@ -61,9 +61,7 @@ def test_blocks__any_vector__are_cut_from_every_chunk_and_joined_back(capacity, 
     blocks = layout.blocks(vector)
     for p, block in enumerate(blocks):
         expected = [
-            c * capacity + p * layout.block + q
-            for c in range(chunks)
-            for q in range(layout.block)
+            c * capacity + p * layout.block + q for c in range(chunks) for q in range(layout.block)
         ]
         assert block.to_ints() == expected
     assert layout.join_blocks(blocks) == vector

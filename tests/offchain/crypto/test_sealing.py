@@ -1,6 +1,11 @@
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from eth_utils import keccak
 
 from offchain.crypto.errors import LengthError, NonCanonicalError, SealError
 from offchain.crypto.randomness import Randomness
@@ -109,16 +114,15 @@ def test_seal__same_stream_or_not__ephemeral_keys_follow_it(recipient):
     assert once(1)[:32] != once(2)[:32]
 
 
-def test_exchange__published_vector__agrees():
-    # RFC 7748, section 6.1.
-    alice = SealingKey(
-        bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f92ebc0990ed6b5b2dd1ec0be2a")
-    )
-    assert alice.public_key.data.hex() == EXPECTED
-    bob = parse_sealing_public_key(
-        bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
-    )
-    assert alice.exchange(bob).hex() == SHARED
+def test_seal__format__is_the_documented_construction(recipient, randomness):
+    # Opened with the primitives alone, as another implementation would.
+    sealed = seal(b"share", recipient.public_key, CONTEXT, randomness)
+    private = X25519PrivateKey.from_private_bytes(recipient.to_bytes())
+    shared = private.exchange(X25519PublicKey.from_public_bytes(sealed[:32]))
+    info = b"verifog sealed share v1" + sealed[:32] + recipient.public_key.data + keccak(CONTEXT)
+    material = HKDF(SHA256(), 44, salt=None, info=info).derive(shared)
+    cipher = ChaCha20Poly1305(material[:32])
+    assert cipher.decrypt(material[32:], sealed[32:], CONTEXT) == b"share"
 
 
 def test_repr_and_pickle__secret_key__is_hidden(recipient):

@@ -96,9 +96,7 @@ def test_witness__honest_dealer__is_the_share_polynomial_folded(small_key, rando
     vector, commitment, made = dealing_of(small_key, parameters, randomness)
     rho = share_challenge(parameters, commitment, made.witness.root, **WHO)
     layout = parameters.layout
-    weights = [
-        pow(rho, 64 * c + q, R) for c in range(layout.chunks) for q in range(layout.block)
-    ]
+    weights = [pow(rho, 64 * c + q, R) for c in range(layout.chunks) for q in range(layout.block)]
     for x, share in made.shares.items():
         folded = sum(w * e for w, e in zip(weights, share.to_ints(), strict=True)) % R
         assert evaluate(made.witness.polynomial, x) == folded
@@ -111,14 +109,11 @@ def test_reconstruct__any_subset_of_sums__gives_the_sum(small_key, randomness, s
     dealt = [dealing_of(small_key, parameters, randomness) for _ in range(3)]
     total = FieldVector.sum([vector for vector, _, _ in dealt])
     sums = {
-        x: FieldVector.sum([made.shares[x] for _, _, made in dealt])
-        for x in parameters.recipients
+        x: FieldVector.sum([made.shares[x] for _, _, made in dealt]) for x in parameters.recipients
     }
     for seed in range(3):
         chosen = random.Random(seed).sample(parameters.recipients, parameters.needed)
-        found = reconstruct(
-            parameters.layout, parameters.threshold, {x: sums[x] for x in chosen}
-        )
+        found = reconstruct(parameters.layout, parameters.threshold, {x: sums[x] for x in chosen})
         assert found == total
         assert parameters.layout.extract(found) == [27, -3, 6, -9, 12, -15]
 
@@ -183,16 +178,19 @@ class Cheat:
         points = list(folded.items())[: parameters.needed]
         values = [lagrange(points, k) for k in range(parameters.needed)]
         self.polynomial = monomial(values)
-        self.witness = ShareWitness(
-            root, self.polynomial, key.open_at(self.vector, self.rho)
-        )
+        self.witness = ShareWitness(root, self.polynomial, key.open_at(self.vector, self.rho))
 
     def check(self, x, **changes):
         index = self.parameters.recipients.index(x)
         witness = replace(self.witness, **changes)
         return check_share(
-            self.parameters, x, self.shares[x], self.tree.path(index), witness,
-            self.commitment, **WHO,
+            self.parameters,
+            x,
+            self.shares[x],
+            self.tree.path(index),
+            witness,
+            self.commitment,
+            **WHO,
         )
 
 
@@ -243,9 +241,7 @@ def test_check_share__shares_of_another_vector__opening_gives_the_dealer_away(
     cheat = Cheat(small_key, parameters, randomness, lambda s: {})
     cheat.commitment = commitment
     rho = share_challenge(parameters, commitment, made.witness.root, **WHO)
-    folded = [
-        (x, share.horner(rho)) for x, share in list(made.shares.items())[: parameters.needed]
-    ]
+    folded = [(x, share.horner(rho)) for x, share in list(made.shares.items())[: parameters.needed]]
     polynomial = monomial([lagrange(folded, k) for k in range(parameters.needed)])
     honest_value = small_key.open_at(other, rho)
     witness = ShareWitness(made.witness.root, polynomial, honest_value)
@@ -293,9 +289,7 @@ def test_check_share__not_the_bound_share__is_no_proof_against_the_dealer(small_
         check(parameters, made, commitment, 1, path=made.path(2))
 
 
-@pytest.mark.parametrize(
-    "changes", [{"context": b"\x12" * 32}, {"dealer": b"\x23" * 20}]
-)
+@pytest.mark.parametrize("changes", [{"context": b"\x12" * 32}, {"dealer": b"\x23" * 20}])
 def test_check_share__replayed_elsewhere__fails(small_key, randomness, changes):
     parameters = setup(6, 3, 2, 1)
     _, commitment, made = dealing_of(small_key, parameters, randomness)
@@ -327,9 +321,7 @@ def test_check_share__wrong_sizes__raise(small_key, randomness):
     parameters = setup(6, 3, 2, 1)
     _, commitment, made = dealing_of(small_key, parameters, randomness)
     with pytest.raises(ShareError, match="recipient has x coordinate 7"):
-        check_share(
-            parameters, 7, made.shares[1], made.path(1), made.witness, commitment, **WHO
-        )
+        check_share(parameters, 7, made.shares[1], made.path(1), made.witness, commitment, **WHO)
     with pytest.raises(LengthError):
         check(parameters, made, commitment, 1, share=FieldVector.zeros(31))
     with pytest.raises(LengthError):
@@ -339,9 +331,7 @@ def test_check_share__wrong_sizes__raise(small_key, randomness):
         with pytest.raises(LengthError):
             check(parameters, made, commitment, 1, witness=witness)
     with pytest.raises(LengthError):
-        check_witness(
-            parameters, made.witness, small_key.commit(FieldVector.zeros(128)), **WHO
-        )
+        check_witness(parameters, made.witness, small_key.commit(FieldVector.zeros(128)), **WHO)
     with pytest.raises(LengthError):
         check(parameters, made, commitment, 1, context=bytes(31))
     with pytest.raises(LengthError):
@@ -388,9 +378,7 @@ def test_deal__vector_of_another_layout__raises(small_key, randomness):
     parameters = setup(6, 3, 2, 1)
     vector = FieldVector.zeros(128)
     with pytest.raises(LengthError):
-        deal(
-            small_key, parameters, vector, small_key.commit(vector), randomness=randomness, **WHO
-        )
+        deal(small_key, parameters, vector, small_key.commit(vector), randomness=randomness, **WHO)
 
 
 def test_repr__dealing__hides_the_shares(small_key, randomness):

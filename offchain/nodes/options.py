@@ -1,0 +1,198 @@
+"""The options of a training run: checked before anything runs, with errors that name them."""
+
+import math
+from dataclasses import dataclass
+
+from offchain.crypto.candidates import NoiseShape
+from offchain.crypto.errors import CryptoError
+from offchain.crypto.layout import MAX_CAPACITY, MIN_CAPACITY, SlotLayout
+from offchain.errors import VerifogError
+from offchain.learning.datasets import load
+from offchain.learning.defaults import DEFAULT_NOISE_MULTIPLIER, defaults
+from offchain.learning.errors import LearningError
+from offchain.learning.models import Model, ModelKind
+from offchain.learning.partition import Split, parse_split
+from offchain.learning.selection import rule_names
+from offchain.learning.tasks import Dataset
+from offchain.learning.training import Hyperparameters
+
+MAX_CLUSTERS = 64
+MAX_DEVICES_IN_CLUSTER = 1024
+MAX_CANDIDATES = 64
+
+
+class OptionRefused(VerifogError):
+    """An option is out of its bound.
+
+    Attributes
+    ----------
+    option
+        Its name on the command line.
+    """
+
+    def __init__(self, option: str, value: object, bound: str) -> None:
+        self.option = option
+        super().__init__(f"--{option}: {value}: {bound}")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of ``ape run train``; None stands for a default that depends on the others."""
+
+    dataset: str = "fault7"
+    model: str | None = None
+    devices: int = 16
+    fogs: int = 2
+    rounds: int | None = None
+    capacity: int | None = None
+    packing: int = 1
+    threshold: int | None = None
+    noise_multiplier: float = DEFAULT_NOISE_MULTIPLIER
+    clip: float | None = None
+    candidates: int = 4
+    noise_rounds: int = 8
+    rule: str = "mean-deviation"
+    deviations: float = 2.5
+    split: str = "even"
+    drop: float = 0.0
+    seed: int = 1
+    delta: float = 1e-5
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Checked options with everything that follows from them."""
+
+    options: TrainOptions
+    dataset: Dataset
+    model: Model
+    hyperparameters: Hyperparameters
+    split: Split
+    clusters: tuple[int, ...]  # devices in each
+    layout: SlotLayout
+    threshold: int
+    min_qualified: int
+    rounds: int
+    clip_norm: float
+
+
+def _refuse(option: str, value: object, bound: str) -> None:
+    raise OptionRefused(option, value, bound)
+
+
+def plan(options: TrainOptions) -> TrainPlan:
+    """Check all options together and work out what follows from them.
+
+    Raises
+    ------
+    OptionRefused
+        Naming the option, its value and its bound.
+    """
+    _check_ranges(options)
+    try:
+        dataset = load(options.dataset)
+    except LearningError as error:
+        raise OptionRefused("dataset", options.dataset, str(error)) from None
+    try:
+        kind = ModelKind(options.model) if options.model else dataset.default_kind
+        model = dataset.model(kind)
+        hyperparameters = defaults(options.dataset, kind)
+    except (LearningError, ValueError) as error:
+        known = ", ".join(k.value for k in ModelKind)
+        bound = str(error) if isinstance(error, LearningError) else f"must be one of {known}"
+        raise OptionRefused("model", options.model, bound) from None
+    try:
+        split = parse_split(options.split)
+    except LearningError as error:
+        raise OptionRefused("split", options.split, str(error)) from None
+    base, more = divmod(options.devices, options.fogs)
+    clusters = tuple(base + (cluster < more) for cluster in range(options.fogs))
+    if clusters[0] > MAX_DEVICES_IN_CLUSTER:
+        _refuse("devices", options.devices, f"at most {MAX_DEVICES_IN_CLUSTER} for each fog")
+    if len(dataset.X_train) < 8 * options.devices:
+        _refuse(
+            "devices", options.devices, f"at most {len(dataset.X_train) // 8} for this data set"
+        )
+    layout = _layout(options, max(model.parameter_count, 2 * (model.features + 1)))
+    threshold = _threshold(options, min(clusters))
+    return TrainPlan(
+        options=options,
+        dataset=dataset,
+        model=model,
+        hyperparameters=hyperparameters,
+        split=split,
+        clusters=clusters,
+        layout=layout,
+        threshold=threshold,
+        min_qualified=max(2, min(threshold, *clusters)),
+        rounds=options.rounds if options.rounds is not None else hyperparameters.rounds,
+        clip_norm=options.clip if options.clip is not None else hyperparameters.clip_norm,
+    )
+
+
+def _check_ranges(options: TrainOptions) -> None:
+    if options.fogs < 1 or options.fogs > MAX_CLUSTERS:
+        _refuse("fogs", options.fogs, f"from 1 to {MAX_CLUSTERS}")
+    if options.devices < 3 * options.fogs:
+        _refuse("devices", options.devices, f"at least 3 for each of {options.fogs} fogs")
+    if options.rounds is not None and options.rounds < 1:
+        _refuse("rounds", options.rounds, "at least 1")
+    if not 2 <= options.candidates <= MAX_CANDIDATES:
+        _refuse("candidates", options.candidates, f"from 2 to {MAX_CANDIDATES}")
+    if not 1 <= options.noise_rounds <= 65535:
+        _refuse("noise-rounds", options.noise_rounds, "from 1 to 65535")
+    for option, value in (("noise-multiplier", options.noise_multiplier), ("clip", options.clip)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            _refuse(option, value, "finite and above 0")
+    if not (math.isfinite(options.deviations) and options.deviations > 0):
+        _refuse("deviations", options.deviations, "finite and above 0")
+    if not 0.0 <= options.drop <= 1.0:
+        _refuse("drop", options.drop, "from 0 to 1")
+    if not 0.0 < options.delta < 1.0:
+        _refuse("delta", options.delta, "between 0 and 1")
+    if not 0 <= options.seed < 2**63:
+        _refuse("seed", options.seed, "from 0 to 2^63 - 1")
+    if options.rule not in rule_names():
+        _refuse("rule", options.rule, f"one of {', '.join(rule_names())}")
+    NoiseShape(options.noise_rounds, options.candidates)
+
+
+def _layout(options: TrainOptions, values: int) -> SlotLayout:
+    packing, capacity = options.packing, options.capacity
+    if packing < 1 or packing & (packing - 1) or packing > MAX_CAPACITY // 4:
+        _refuse("packing", packing, f"a power of two from 1 to {MAX_CAPACITY // 4}")
+    try:
+        if capacity is None:
+            return SlotLayout.fitting(values, packing)
+        if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or capacity & (capacity - 1):
+            _refuse("capacity", capacity, f"a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}")
+        usable = capacity - 2 * packing
+        if usable < 1 + values:
+            _refuse(
+                "capacity",
+                capacity,
+                f"too small: {1 + values} slots are needed, {max(usable, 0)} are usable "
+                f"with packing {packing}",
+            )
+        return SlotLayout(capacity, packing, 1, values)
+    except CryptoError as error:
+        raise OptionRefused("packing", packing, str(error)) from None
+
+
+def _threshold(options: TrainOptions, smallest: int) -> int:
+    """t, by default so that a majority of the smallest cluster reconstructs: t + l - 1 > n/2."""
+    packing = options.packing
+    if options.threshold is None:
+        threshold = max(2, smallest // 2 + 1 - (packing - 1))
+        if threshold + packing - 1 > smallest:
+            _refuse("packing", packing, f"at most {smallest - 1} with {smallest} devices a cluster")
+        return threshold
+    most = smallest - packing + 1
+    if not 2 <= options.threshold <= most:
+        _refuse(
+            "threshold",
+            options.threshold,
+            f"from 2 to {most}: t + packing - 1 sums must come from {smallest} devices "
+            "of the smallest cluster",
+        )
+    return options.threshold

@@ -1,0 +1,377 @@
+"""A training run from checked options to a record: what ``ape run train`` does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from web3 import Web3
+
+from offchain.chain.errors import WrongChain
+from offchain.crypto.commitment import Commitment
+from offchain.crypto.field import FieldVector
+from offchain.crypto.randomness import Randomness
+from offchain.errors import VerifogError
+from offchain.learning.baseline import central_baseline
+from offchain.learning.partition import DeviceData, partition
+from offchain.learning.privacy import encoded_sensitivity, epsilon
+from offchain.learning.selection import Within, selection_rule
+from offchain.learning.statistics import Standardiser
+from offchain.learning.tasks import Task as LearningKind
+from offchain.nodes.dropout import SilentDevices
+from offchain.nodes.options import TrainPlan
+from offchain.nodes.simulation import (
+    ETHER,
+    Simulation,
+    admit_all,
+    deploy,
+    draw_identities,
+    give_ether,
+)
+from offchain.nodes.trainer import (
+    LearningTask,
+    LearningTrainer,
+    RuleSelector,
+    learning_task,
+    standardise,
+)
+from offchain.protocol.role import TaskParameters
+from offchain.reporting.record import (
+    ClusterRecord,
+    Comparison,
+    Metric,
+    ModelRecord,
+    PrivacyRecord,
+    PrivacySpent,
+    RoundKind,
+    RunHead,
+    RunRecord,
+    TaskRecord,
+    hex_of,
+)
+from offchain.reporting.recorder import RunRecorder, Watcher
+from offchain.reporting.timing import TimedSelector, TimedTrainer
+
+LOCAL_CHAIN_ID = 31337
+STATISTICS_ATTEMPTS = 10
+INFINITY = bytes(128)
+
+STATEMENT = (
+    "What a fog learns of one device's clipped updates through their masks, over all rounds; "
+    "neighbouring inputs differ in the device's whole update. It says nothing of what the released "
+    "sums and the model show."
+)
+
+
+class TrainingFailed(VerifogError):
+    """A run could not be brought to a model."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Contract S as compiled."""
+
+    abi: Sequence[dict[str, Any]]
+    bytecode: bytes
+
+
+@dataclass(frozen=True, repr=False)
+class TrainResult:
+    """What a run leaves: its record, and the model with all that is needed to check and use it."""
+
+    record: RunRecord
+    slots: FieldVector
+    commitment: Commitment
+    task: LearningTask
+    parameters: TaskParameters
+    standardiser: Standardiser | None
+    contract: bytes
+    chain_id: int
+    round: int
+
+
+class TrainingRun:
+    """Sets up a task on a local chain and trains.
+
+    Parameters
+    ----------
+    plan
+        Checked options.
+    web3
+        A local chain (anvil).
+    artifact
+        Contract S.
+    watcher
+        Follows the run live.
+
+    Raises
+    ------
+    WrongChain
+        When the chain is not a local one.
+    """
+
+    def __init__(
+        self, plan: TrainPlan, web3: Web3, artifact: Artifact, watcher: Watcher | None = None
+    ) -> None:
+        if web3.eth.chain_id != LOCAL_CHAIN_ID:
+            raise WrongChain(
+                f"network: chain id {web3.eth.chain_id}, training in one process needs a local "
+                f"chain ({LOCAL_CHAIN_ID})"
+            )
+        self._plan = plan
+        options = plan.options
+        root = Randomness(options.seed.to_bytes(32, "big"))
+        rng = np.random.default_rng(options.seed)
+        parts = partition(plan.dataset, options.devices, plan.split, rng=rng)
+        counts = [part.count for part in parts]
+        self._learning = learning_task(
+            plan.dataset,
+            plan.model,
+            plan.hyperparameters,
+            options.noise_multiplier,
+            plan.clip_norm,
+            max(1, min(counts) // 2),
+            16 * math.ceil(max(counts) / 16),
+        )
+        self.parameters = task_parameters(plan, self._learning)
+        self._identities = draw_identities(root.child(b"identities"), plan.clusters)
+        funded = [self._identities.authority, *self._identities.clouds, *self._identities.fogs]
+        give_ether(web3, [key.address for key in funded])
+        self.contract = deploy(
+            web3,
+            artifact.abi,
+            artifact.bytecode,
+            self._identities.authority,
+            self.parameters,
+            INFINITY * plan.layout.chunks,
+        )
+        admit_all(self.contract, self._identities, self.parameters)
+        pool = self.parameters.reward * (plan.rounds + STATISTICS_ATTEMPTS)
+        self.contract.transact(self._identities.authority, "fundPool", value=pool)
+        self.recorder = RunRecorder(self._head(), watcher)
+        self._silent = SilentDevices(options.drop, np.random.default_rng([options.seed, 1]))
+        self._simulation = self._build(parts, root)
+        self._standardiser: Standardiser | None = None
+        self._trained = 0
+
+    def _build(self, parts: Sequence[DeviceData], root: Randomness) -> Simulation:
+        plan, options, recorder = self._plan, self._plan.options, self.recorder
+        devices = options.devices
+        unused = iter(enumerate(parts))
+        trainers = [
+            [
+                TimedTrainer(
+                    LearningTrainer(
+                        self._learning,
+                        part,
+                        devices,
+                        np.random.default_rng([options.seed, 2, number]),
+                    ),
+                    recorder,
+                )
+                for _, (number, part) in zip(range(size), unused, strict=False)
+            ]
+            for size in plan.clusters
+        ]
+
+        def selector() -> TimedSelector:
+            rule = selection_rule(options.rule)
+            return TimedSelector(
+                RuleSelector(rule, Within(options.deviations), self._learning), recorder
+            )
+
+        return Simulation(
+            self.contract,
+            self._identities,
+            trainers,
+            selector,
+            self.parameters,
+            plan.layout,
+            self._learning.encoding.value_bound,
+            root.child(b"nodes"),
+            recorder,
+            self._silent,
+        )
+
+    def run(self) -> TrainResult:
+        """Run the statistics round and all training rounds; an interrupt ends it cleanly.
+
+        Raises
+        ------
+        TrainingFailed
+            When no statistics round settles.
+        """
+        interrupted = False
+        try:
+            self._run_statistics()
+            for _ in range(self._plan.rounds):
+                self._run_round(RoundKind.TRAINING)
+        except KeyboardInterrupt:
+            interrupted = True
+        return self._result(interrupted=interrupted)
+
+    def _run_statistics(self) -> None:
+        for _ in range(STATISTICS_ATTEMPTS):
+            self._run_round(RoundKind.STATISTICS)
+            if self._standardiser is not None:
+                return
+        raise TrainingFailed(
+            f"statistics: none of {STATISTICS_ATTEMPTS} rounds settled; too many devices drop out "
+            f"for threshold {self._plan.threshold} with packing {self._plan.options.packing}"
+        )
+
+    def _run_round(self, kind: RoundKind) -> None:
+        self._silent.next_round()
+        self.recorder.round_opened(int(self.contract.call("currentRound")) + 1, kind)
+        outcome = self._simulation.run_round()
+        if kind is RoundKind.TRAINING and outcome.settled:
+            self._trained += 1
+        if kind is RoundKind.STATISTICS:
+            total = self._simulation.result(outcome.round)
+            if total is not None:
+                slots = self._plan.layout.extract(total)
+                self._standardiser = self._learning.standardiser(slots, self._plan.options.devices)
+        loss, metric = self._measure()
+        self.recorder.round_closed(loss=loss, metric=metric, privacy=self._privacy())
+
+    # ---- measuring, for the report only
+
+    def _rows(self, *, test: bool) -> tuple[Any, Any]:
+        data = self._plan.dataset
+        rows = (data.X_test, data.y_test) if test else (data.X_train, data.y_train)
+        if self._standardiser is None:
+            raise TrainingFailed("statistics: there are none yet")
+        return standardise(self._learning, self._standardiser, *rows)
+
+    def _measure(self) -> tuple[float | None, Metric | None]:
+        if self._standardiser is None:
+            return None, None
+        theta = self._learning.parameters(self._plan.layout.extract(self._simulation.model))
+        model, l2 = self._plan.model, self._plan.hyperparameters.l2
+        loss = model.loss(theta, *self._rows(test=False), l2)
+        score = model.score(theta, *self._rows(test=True))
+        return loss, Metric(self._metric_name, score)
+
+    @property
+    def _metric_name(self) -> str:
+        return "R2" if self._plan.dataset.task is LearningKind.REGRESSION else "accuracy"
+
+    def _privacy(self) -> PrivacySpent:
+        options = self._plan.options
+        rounds = len(self.recorder.rounds) + 1
+        sensitivity = encoded_sensitivity(self._learning.encoding, self._plan.layout.data_slots)
+        spent = epsilon(options.noise_multiplier, rounds, options.delta, sensitivity=sensitivity)
+        return PrivacySpent(spent if math.isfinite(spent) else None, options.delta)
+
+    # ---- the record
+
+    def _head(self) -> RunHead:
+        plan = self._plan
+        resolved = {
+            **asdict(plan.options),
+            "model": plan.model.kind.value,
+            "rounds": plan.rounds,
+            "capacity": plan.layout.capacity,
+            "chunks": plan.layout.chunks,
+            "threshold": plan.threshold,
+            "clip": plan.clip_norm,
+            "method": plan.hyperparameters.method.name,
+            "l2": plan.hyperparameters.l2,
+            "rate": plan.hyperparameters.rate,
+        }
+        return RunHead(
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            task=TaskRecord(
+                dataset=plan.dataset.name,
+                origin=plan.dataset.origin.describe(),
+                model=plan.model.kind.value,
+                features=plan.model.features,
+                classes=plan.model.classes,
+                parameters=plan.model.parameter_count,
+                train_rows=len(plan.dataset.X_train),
+                test_rows=len(plan.dataset.X_test),
+            ),
+            options=resolved,
+            contract=hex_of(self.contract.address),
+            chain_id=self.contract.chain_id,
+            domain_separator=hex_of(self.contract.domain.separator),
+            clusters=tuple(
+                ClusterRecord(cluster, hex_of(fog.address), plan.clusters[cluster])
+                for cluster, fog in enumerate(self._identities.fogs)
+            ),
+            rounds_planned=plan.rounds + 1,
+        )
+
+    def _result(self, *, interrupted: bool) -> TrainResult:
+        slots = self._simulation.model
+        commitment = self._simulation.task.key.commit(slots)
+        on_chain = bytes(self.contract.call("modelDigest"))
+        _, metric = self._measure()
+        comparison = None
+        if metric is not None:
+            baseline = central_baseline(self._plan.dataset, self._plan.model.kind)
+            central = Metric(self._metric_name, baseline.test_score)
+            comparison = Comparison(metric, central, baseline.description)
+        options = self._plan.options
+        rounds = self.recorder.rounds
+        spent = rounds[-1].privacy if rounds else None
+        record = self.recorder.finish(
+            model=ModelRecord(
+                commitment=tuple(
+                    hex_of(commitment.to_bytes()[start : start + 48])
+                    for start in range(0, 48 * commitment.chunks, 48)
+                ),
+                digest=hex_of(commitment.digest),
+                on_chain_digest=hex_of(on_chain),
+                matches=commitment.digest == on_chain,
+            ),
+            comparison=comparison,
+            privacy=PrivacyRecord(
+                options.noise_multiplier,
+                self._plan.clip_norm,
+                spent or PrivacySpent(0.0, options.delta),
+                STATEMENT,
+            ),
+            interrupted=interrupted,
+        )
+        return TrainResult(
+            record=record,
+            slots=slots,
+            commitment=commitment,
+            task=self._learning,
+            parameters=self.parameters,
+            standardiser=self._standardiser,
+            contract=self.contract.address,
+            chain_id=self.contract.chain_id,
+            round=int(self.contract.call("currentRound")),
+        )
+
+
+def task_parameters(plan: TrainPlan, task: LearningTask) -> TaskParameters:
+    """The parameters of Contract S for a plan; times and stakes suit a local chain."""
+    encoding, layout = task.encoding, plan.layout
+    return TaskParameters(
+        capacity=layout.capacity,
+        packing=layout.packing,
+        chunks=layout.chunks,
+        threshold=plan.threshold,
+        min_qualified=plan.min_qualified,
+        noise_rounds=plan.options.noise_rounds,
+        candidates=plan.options.candidates,
+        beacon_delay=2,
+        fractional_bits=encoding.fraction_bits,
+        statistics_rounds=1,
+        rate=math.floor(plan.hyperparameters.rate * 2**encoding.fraction_bits),
+        min_samples=encoding.min_samples,
+        max_samples=encoding.max_samples,
+        anchor_time=3600,
+        cumulative_time=1200,
+        aggregate_time=1200,
+        unbonding_time=7 * 24 * 3600,
+        device_stake=ETHER // 10,
+        fog_stake=ETHER,
+        cloud_stake=ETHER,
+        reward=ETHER // 100,
+    )

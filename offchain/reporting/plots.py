@@ -1,0 +1,321 @@
+"""The plots of a run, as PNG. matplotlib is imported only when a plot is drawn."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable, Sequence
+from statistics import mean
+from typing import Any, Final
+
+from offchain.reporting.outcome import OUTCOMES, device_outcomes
+from offchain.reporting.phases import PHASES
+from offchain.reporting.record import RoundKind, RoundRecord, RoundStatus, RunRecord
+from offchain.reporting.style import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    LIGHT,
+    ORANGE,
+    VERMILION,
+    Theme,
+)
+from offchain.reporting.totals import CLAIM, add_up
+
+DOTS_PER_INCH: Final = 150
+_WIDTH: Final = 8.0  # inches
+_WIDE_BAR: Final = 0.8
+_BARS_WITH_GAPS: Final = 80  # beyond so many rounds, gaps between bars would only shimmer
+_ROLE_COLOURS: Final = {"device": BLUE, "fog": ORANGE, "cloud": GREEN}
+
+Figure = Any
+Axes = Any
+
+
+def draw_plots(record: RunRecord, theme: Theme = LIGHT) -> dict[str, bytes]:
+    """Draw every plot that the record has data for.
+
+    Returns
+    -------
+    dict
+        PNG images by name, in the order in which to show them.
+    """
+    drawings: dict[str, Callable[[RunRecord, Theme], Figure | None]] = {
+        "learning": _learning,
+        "participation": _participation,
+        "gas": _gas,
+        "seconds": _seconds,
+    }
+    images = {}
+    for name, draw in drawings.items():
+        figure = draw(record, theme)
+        if figure is not None:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor=theme.background)
+            images[name] = buffer.getvalue()
+    return images
+
+
+# ---- loss and metric
+
+
+def _learning(record: RunRecord, theme: Theme) -> Figure | None:
+    rounds = [r for r in record.rounds if r.kind is RoundKind.TRAINING]
+    losses = [(r.round, r.loss) for r in rounds if r.loss is not None]
+    scores = [(r.round, r.metric.value) for r in rounds if r.metric and r.metric.value is not None]
+    if not losses and not scores:
+        return None
+    figure, (upper, lower) = _figure(theme, 2, height=6.0)
+    failed = [r.round for r in rounds if r.status is RoundStatus.FAILED]
+    _line(upper, losses, BLUE, "federated", failed)
+    upper.set_title("Training loss over all rows, after each round")
+    upper.set_ylabel("mean loss per row")
+    name = next((r.metric.name for r in rounds if r.metric), "metric")
+    _line(lower, scores, BLUE, "federated", failed)
+    lower.set_ylabel("R²" if name == "R2" else name)
+    lower.set_xlabel("round")
+    title = f"{_capital(name)} on {record.head.task.test_rows:,} test rows"
+    central = record.comparison.central.value if record.comparison else None
+    if central is not None:
+        lower.axhline(central, color=VERMILION, linestyle="--", linewidth=1.4, label="central")
+        title += f": {_last(scores)} federated, {central:.3f} central"
+    lower.set_title(title)
+    _bound_metric(lower, [value for _, value in scores], central)
+    for axes in (upper, lower):
+        _whole_rounds(axes)
+        _legend(axes, theme, inside=True)
+    return figure
+
+
+def _line(
+    axes: Axes,
+    points: Sequence[tuple[int, float]],
+    colour: str,
+    label: str,
+    failed: Sequence[int],
+) -> None:
+    if not points:
+        return
+    xs, ys = zip(*points, strict=True)
+    marker = "o" if len(points) <= _BARS_WITH_GAPS else ""
+    axes.plot(xs, ys, color=colour, marker=marker, markersize=4, linewidth=1.8, label=label)
+    at = [(x, y) for x, y in points if x in set(failed)]
+    if at:
+        fx, fy = zip(*at, strict=True)
+        axes.plot(
+            fx, fy, "x", color=VERMILION, markersize=8, markeredgewidth=2, label="round failed"
+        )
+
+
+def _bound_metric(axes: Axes, scores: Sequence[float], central: float | None) -> None:
+    """Keep one wild value (an R2 far below 0) from flattening all others."""
+    seen = [*scores, *([] if central is None else [central])]
+    if not seen:
+        return
+    low, high = max(min(seen), -1.0), max(seen)
+    margin = max(0.06 * (high - low), 0.002)
+    axes.set_ylim(low - margin, high + 1.5 * margin)
+
+
+def _last(scores: Sequence[tuple[int, float]]) -> str:
+    return f"{scores[-1][1]:.3f}" if scores else "none"
+
+
+# ---- participation
+
+
+def _participation(record: RunRecord, theme: Theme) -> Figure | None:
+    if not record.rounds:
+        return None
+    tables = [device_outcomes(entry) for entry in record.rounds]
+    present = {name for table in tables for name, count in table.items() if count}
+    reasons = sorted(name for name in present if name not in OUTCOMES)
+    order = [name for name in OUTCOMES if name in present]
+    colours = dict(OUTCOMES)
+    spare = [colour for colour in CYCLE if colour not in set(OUTCOMES.values())]
+    for position, reason in enumerate(reasons):
+        colours[reason] = spare[position % len(spare)]
+    tail = [name for name in order if name != "took part"]
+    stack = [*(name for name in order if name == "took part"), *reasons, *tail]
+    figure, axes = _figure(theme, 1, height=3.9)
+    series = {name: [table.get(name, 0) for table in tables] for name in stack}
+    _stacked(axes, [r.round for r in record.rounds], series, colours, theme)
+    _mark_failed(axes, record.rounds)
+    axes.set_title("What became of the devices in each round")
+    axes.set_ylabel("devices")
+    axes.set_xlabel("round")
+    _whole_rounds(axes)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    _legend(axes, theme)
+    return figure
+
+
+# ---- gas
+
+
+def _gas(record: RunRecord, theme: Theme) -> Figure | None:
+    tables = [
+        add_up((g.kind, g.gas) for g in entry.gas if g.kind != CLAIM) for entry in record.rounds
+    ]
+    kinds = list(add_up(pair for table in tables for pair in table.items()))
+    if not kinds:
+        return None
+    figure, (upper, lower) = _figure(theme, 2, height=6.0)
+    rounds = [r.round for r in record.rounds]
+    colours = {kind: CYCLE[position % len(CYCLE)] for position, kind in enumerate(kinds)}
+    series = {kind: [table.get(kind, 0) / 1e3 for table in tables] for kind in kinds}
+    _stacked(upper, rounds, series, colours, theme)
+    _mark_failed(upper, record.rounds)
+    upper.set_title("Gas of each round, by transaction")
+    upper.set_ylabel("thousand gas")
+    _legend(upper, theme)
+    each = [
+        sum(table.values()) / max(1, r.counts.devices)
+        for table, r in zip(tables, record.rounds, strict=True)
+    ]
+    width = _bar_width(len(rounds))
+    lower.bar(rounds, each, color=BLUE, width=width, label="each round")
+    average = record.totals.gas_per_device_round
+    lower.axhline(average, color=VERMILION, linestyle="--", linewidth=1.4, label="all rounds")
+    lower.set_title(f"Gas per device and round: {average:,.0f} over the whole run")
+    lower.set_ylabel("gas per device")
+    lower.set_xlabel("round")
+    _legend(lower, theme)
+    for axes in (upper, lower):
+        _whole_rounds(axes)
+        _thousands(axes)
+    return figure
+
+
+# ---- time
+
+
+def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
+    settled = [r for r in record.rounds if r.status is RoundStatus.SETTLED]
+    if not settled:
+        return None
+    phases = [p for p in PHASES if any(r.seconds.by_phase.get(p, 0.0) > 0.0 for r in settled)]
+    if not phases:
+        return None
+    figure, (upper, lower) = _figure(theme, 2, height=2.2 + 0.26 * len(phases) + 1.6, ratio=2.4)
+    values = [mean(r.seconds.by_phase.get(p, 0.0) for r in settled) for p in phases]
+    bars = upper.barh(phases, values, color=BLUE, height=0.7)
+    upper.bar_label(bars, [_duration(v) for v in values], padding=4, color=theme.muted, fontsize=8)
+    upper.invert_yaxis()
+    upper.margins(x=0.12)
+    upper.set_title("Computing time of all parties together in a settled round, by phase (mean)")
+    upper.set_xlabel("seconds")
+    upper.grid(visible=False, axis="y")
+    upper.grid(visible=True, axis="x")
+    lower.bar(
+        [r.round for r in record.rounds],
+        [r.seconds.total for r in record.rounds],
+        color=GREY,
+        width=_bar_width(len(record.rounds)),
+    )
+    _mark_failed(lower, record.rounds)
+    lower.set_title("Wall-clock time of each round")
+    lower.set_ylabel("seconds")
+    lower.set_xlabel("round")
+    _whole_rounds(lower)
+    return figure
+
+
+# ---- shared
+
+
+def _figure(theme: Theme, rows: int, height: float, ratio: float = 1.0) -> tuple[Figure, Axes]:
+    """Return a figure without global state, styled, with its axes one above the other."""
+    figures = importlib.import_module("matplotlib.figure")
+    figure = figures.Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.08)
+    heights = [ratio, *[1.0] * (rows - 1)]
+    axes = figure.subplots(rows, 1, gridspec_kw={"height_ratios": heights})
+    for one in [axes] if rows == 1 else axes:
+        _dress(one, theme)
+    return figure, axes
+
+
+def _dress(axes: Axes, theme: Theme) -> None:
+    axes.set_facecolor(theme.background)
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.8)
+    axes.grid(visible=False, axis="x", color=theme.grid, linewidth=0.8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(theme.grid)
+    axes.tick_params(colors=theme.muted, labelsize=9, length=0)
+    axes.xaxis.label.set_color(theme.muted)
+    axes.yaxis.label.set_color(theme.muted)
+    axes.title.set_color(theme.ink)
+    axes.set_title("", loc="center")
+    axes.title.set_fontsize(11)
+    axes.title.set_fontweight("bold")
+
+
+def _stacked(
+    axes: Axes,
+    rounds: Sequence[int],
+    series: dict[str, list[float]] | dict[str, list[int]],
+    colours: dict[str, str],
+    theme: Theme,
+) -> None:
+    bottom = [0.0] * len(rounds)
+    gaps = len(rounds) <= _BARS_WITH_GAPS
+    for name, values in series.items():
+        axes.bar(
+            rounds,
+            values,
+            bottom=bottom,
+            label=name,
+            color=colours[name],
+            width=_bar_width(len(rounds)),
+            edgecolor=theme.background if gaps else "none",
+            linewidth=0.5 if gaps else 0.0,
+        )
+        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
+
+
+def _mark_failed(axes: Axes, rounds: Sequence[RoundRecord]) -> None:
+    failed = [r.round for r in rounds if r.status is RoundStatus.FAILED]
+    if failed:
+        # Above the axes' upper edge, whatever the bars' heights.
+        axes.plot(
+            failed,
+            [1.0] * len(failed),
+            "x",
+            color=VERMILION,
+            markersize=7,
+            markeredgewidth=2,
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            label="round failed",
+        )
+
+
+def _bar_width(count: int) -> float:
+    return _WIDE_BAR if count <= _BARS_WITH_GAPS else 1.0
+
+
+def _whole_rounds(axes: Axes) -> None:
+    ticker = importlib.import_module("matplotlib.ticker")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _thousands(axes: Axes) -> None:
+    ticker = importlib.import_module("matplotlib.ticker")
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+
+
+def _legend(axes: Axes, theme: Theme, *, inside: bool = False) -> None:
+    place = {"loc": "best"} if inside else {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    legend = axes.legend(frameon=False, fontsize=9, labelcolor=theme.ink, **place)
+    legend.set_zorder(5)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1000 * seconds:.0f} ms"
+
+
+def _capital(text: str) -> str:
+    return "R²" if text == "R2" else text[:1].upper() + text[1:]
