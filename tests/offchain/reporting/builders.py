@@ -197,7 +197,7 @@ def make_model_file(
     layout = SlotLayout(64, 2, 1, max(model.parameter_count, 2 * (features + 1)))
     integers = encoding.encode_model(rng.normal(size=model.parameter_count))
     numbers = np.array([7, *(v >> 20 for v in integers)], dtype=np.int64)
-    vector = layout.place(numbers, Randomness(b"model %d" % seed).child(b"blinding"))
+    vector = layout.place(numbers, Randomness(bytes([seed]) * 32))
     return ModelFile(
         contract=CONTRACT,
         chain_id=31337,
