@@ -3,8 +3,7 @@ pragma solidity =0.8.37;
 
 import { NoiseSampler } from "./NoiseSampler.sol";
 import { IContractS } from "./interfaces/IContractS.sol";
-import { Bls12381 } from "./libraries/Bls12381.sol";
-import { SelfTest } from "./libraries/SelfTest.sol";
+import { POINT_BYTES } from "./libraries/Bls12381.sol";
 import { Disputes } from "./parts/Disputes.sol";
 import { Task } from "./parts/Task.sol";
 
@@ -18,9 +17,8 @@ contract ContractS is Disputes {
     /// @param p The task's parameters, within the bounds of the specification, section 2.1.
     /// @param initialModel Commitment to the initial model, one point a chunk; infinity is allowed.
     constructor(TaskParameters memory p, bytes memory initialModel) Task(p) {
-        SelfTest.run();
-        _requireLength(initialModel.length, 128 * uint256(p.chunks));
-        Bls12381.requireSubgroup(initialModel);
+        _requireLength(initialModel.length, POINT_BYTES * p.chunks);
+        _verifier.requirePoints(initialModel, true);
         modelDigest = keccak256(initialModel);
         noiseSampler = address(new NoiseSampler());
         _emitTaskCreated(p, initialModel);
@@ -65,6 +63,7 @@ contract ContractS is Disputes {
         emit TaskCreated(
             msg.sender,
             noiseSampler,
+            address(_verifier),
             p.capacity,
             p.packing,
             p.chunks,

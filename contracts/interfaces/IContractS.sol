@@ -199,6 +199,7 @@ interface IContractS {
     event TaskCreated(
         address indexed authority,
         address noiseSampler,
+        address verifier,
         uint16 capacity,
         uint16 packing,
         uint16 chunks,

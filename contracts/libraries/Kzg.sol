@@ -48,7 +48,7 @@ library Kzg {
         view
         returns (G1Point memory)
     {
-        if (points.length == POINT_BYTES) return Bls12381.pointAt(points, 0);
+        if (points.length == POINT_BYTES || z == 0) return Bls12381.pointAt(points, 0);
         uint256 step = z;
         for (uint256 power = 1; power < capacity; power <<= 1) {
             step = mulmod(step, step, R);

@@ -3,7 +3,6 @@ pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Horner } from "../libraries/Horner.sol";
-import { Kzg } from "../libraries/Kzg.sol";
 import { Merkle } from "../libraries/Merkle.sol";
 import { RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
@@ -55,7 +54,7 @@ abstract contract Disputes is Settlement {
         uint256 z = _aggregateChallenge(
             roundId, _log.load(roundId).included(), commitmentDigest, vectorDigest
         );
-        Kzg.requireOpening(Kzg.combineChunks(commitments, z, _capacity), z, y, proof);
+        _verifier.requireOpening(commitments, _capacity, z, y, proof);
         (uint256 value, bool canonical) = Horner.evaluate(vector, z);
         if (canonical && vector.length == 32 * _capacity * _chunks && value == y) {
             revert VectorIsAccepted(roundId, y);

@@ -2,7 +2,6 @@
 pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
-import { Attestation } from "../libraries/Attestation.sol";
 import { Bitmap } from "../libraries/Bitmap.sol";
 import { Bls12381, G1Point, POINT_BYTES } from "../libraries/Bls12381.sol";
 import { Transcript } from "../libraries/Transcript.sol";
@@ -369,13 +368,12 @@ abstract contract Membership is Ledger {
     {
         Member storage m = _requireAdmissible(a.account, _deviceStake);
         _requireLength(a.publicKey.length, POINT_BYTES);
-        _requireLength(a.proofOfPossession.length, Attestation.SIGNATURE_BYTES);
         bytes32 keyHash = keccak256(a.publicKey);
         if (_keyOwners[keyHash].account != address(0)) revert KeyAlreadyUsed(keyHash);
         key = Bls12381.pointAt(a.publicKey, 0);
         if (Bls12381.isInfinity(key)) revert KeyAtInfinity(a.account);
         bytes32 message = Transcript.possession(_domainSeparatorV4(), a.account, keyHash);
-        if (!Attestation.verify(key, message, a.proofOfPossession)) {
+        if (!_verifier.isSigned(key, message, a.proofOfPossession)) {
             revert FalseProofOfPossession(a.account);
         }
         m.role = Role.Device;

@@ -2,11 +2,9 @@
 pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
-import { Attestation } from "../libraries/Attestation.sol";
 import { Bitmap } from "../libraries/Bitmap.sol";
 import { BlockHeader } from "../libraries/BlockHeader.sol";
-import { Bls12381, G1Point } from "../libraries/Bls12381.sol";
-import { Kzg } from "../libraries/Kzg.sol";
+import { G1Point } from "../libraries/Bls12381.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
 import { Membership } from "./Membership.sol";
@@ -132,15 +130,15 @@ abstract contract Rounds is Membership {
     ) external override {
         _requireAnchorable(roundId, clusterId, batch);
         _requireChunks(anchored.commitments.length);
-        _requireLength(signature.length, Attestation.SIGNATURE_BYTES);
         Cluster memory c = _clusters[clusterId];
         (uint256 signerCount, uint256 qualifiedCount) =
             _requireQuorum(roundId, clusterId, _eligible(c), signers_, anchored.qualified);
-        _requireGroup(anchored.commitments);
+        // Infinity hides nothing.
+        _verifier.requirePoints(anchored.commitments, false);
 
         bytes32 message = _anchorMessage(roundId, clusterId, anchored);
         G1Point memory key = _signingKey(clusterId, c.devices, signers_, absentKeys);
-        if (!Attestation.verify(key, message, signature)) revert FalseAttestation(message);
+        if (!_verifier.isSigned(key, message, signature)) revert FalseAttestation(message);
 
         for (uint256 w = 0; w < signers_.length; ++w) {
             _signers[roundId][clusterId][w] = signers_[w];
@@ -176,9 +174,7 @@ abstract contract Rounds is Membership {
         _requireRecord(roundId, clusterId, record);
 
         uint256 z = Transcript.cumulativeChallenge(message, vectorDigest);
-        Kzg.requireOpening(
-            Kzg.combineChunks(anchored.commitments, z, _capacity), z, y, proof
-        );
+        _verifier.requireOpening(anchored.commitments, _capacity, z, y, proof);
 
         _records[roundId][clusterId] = _sumRecord(record, vectorDigest);
         _latest.submitted |= uint64(1 << clusterId);
@@ -461,13 +457,5 @@ abstract contract Rounds is Membership {
         qualifiedCount = Bitmap.count(qualified);
         if (qualifiedCount < _minQualified) revert TooFewQualified(qualifiedCount, _minQualified);
         if (signerCount < _quorum) revert TooFewSigners(signerCount, _quorum);
-    }
-
-    /// @dev Every point is in the subgroup and none is infinity, which hides nothing.
-    function _requireGroup(bytes memory commitments) private view {
-        Bls12381.requireSubgroup(commitments);
-        for (uint256 i = 0; i < _chunks; ++i) {
-            if (Bls12381.isInfinity(Bls12381.pointAt(commitments, i))) revert CommitmentAtInfinity(i);
-        }
     }
 }

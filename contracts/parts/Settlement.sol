@@ -3,8 +3,7 @@ pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Bitmap } from "../libraries/Bitmap.sol";
-import { Bls12381, R } from "../libraries/Bls12381.sol";
-import { Kzg } from "../libraries/Kzg.sol";
+import { R } from "../libraries/Bls12381.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
 import { Rounds } from "./Rounds.sol";
@@ -45,10 +44,9 @@ abstract contract Settlement is Rounds {
         Total memory total = _addSums(roundId, included, sums);
         bytes32 commitmentDigest = keccak256(total.commitments);
         uint256 z = _aggregateChallenge(roundId, included, commitmentDigest, vectorDigest);
-        Kzg.requireOpening(Bls12381.pointAt(total.commitments, 0), 0, samples, countProof);
-        Kzg.requireOpening(
-            Kzg.combineChunks(total.commitments, z, _capacity), z, y, proof
-        );
+        // At 0 the chunks after the first are multiplied by 0.
+        _verifier.requireOpening(total.commitments, _capacity, 0, samples, countProof);
+        _verifier.requireOpening(total.commitments, _capacity, z, y, proof);
         uint256 factor = _latest.updatesModel ? _rate / _clamp(samples, total.qualifiedCount) : 0;
         bytes memory newModel = _updateModel(model, total.commitments, factor);
 
@@ -218,15 +216,7 @@ abstract contract Settlement is Rounds {
                 total.qualifiedCount += s.qualifiedCount;
             }
             if (i == 0) total.commitments = points;
-            else _addPoints(total.commitments, points);
-        }
-    }
-
-    function _addPoints(bytes memory into, bytes memory points) private view {
-        for (uint256 c = 0; c < _chunks; ++c) {
-            Bls12381.put(
-                into, c, Bls12381.add(Bls12381.pointAt(into, c), Bls12381.pointAt(points, c))
-            );
+            else total.commitments = _verifier.addPoints(total.commitments, points);
         }
     }
 
@@ -249,23 +239,8 @@ abstract contract Settlement is Rounds {
         bytes32 given = keccak256(model);
         if (given != modelDigest) revert WrongModel(given, modelDigest);
         if (!_latest.updatesModel) return model;
-        if (factor != 0) {
-            uint256 scalar;
-            unchecked {
-                // 0 < factor <= rate < 2^128 < R.
-                scalar = R - factor;
-            }
-            for (uint256 c = 0; c < _chunks; ++c) {
-                Bls12381.put(
-                    model,
-                    c,
-                    Bls12381.add(
-                        Bls12381.pointAt(model, c),
-                        Bls12381.multiply(Bls12381.pointAt(commitments, c), scalar)
-                    )
-                );
-            }
-        }
+        // factor <= rate < 2^128 < R.
+        if (factor != 0) model = _verifier.subtractMultiple(model, commitments, factor);
         _previousModelDigest = given;
         modelDigest = keccak256(model);
         return model;

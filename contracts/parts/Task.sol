@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
+import { Verifier } from "../Verifier.sol";
 import { IContractS } from "../interfaces/IContractS.sol";
-import { Bls12381, POINT_BYTES } from "../libraries/Bls12381.sol";
+import { POINT_BYTES } from "../libraries/Bls12381.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import { SSTORE2 } from "solady/src/utils/SSTORE2.sol";
 
@@ -20,6 +21,7 @@ abstract contract Task is IContractS, EIP712 {
 
     // All parameters, as the code of a contract; those that S computes with, as words of its own.
     address private immutable _encodedParameters;
+    Verifier internal immutable _verifier;
     uint256 internal immutable _capacity;
     uint256 internal immutable _chunks;
     uint256 private immutable _commitmentBytes;
@@ -43,6 +45,7 @@ abstract contract Task is IContractS, EIP712 {
     constructor(TaskParameters memory p) EIP712("Verifog", "1") {
         _requireBounds(p);
         authority = msg.sender;
+        _verifier = new Verifier();
         _encodedParameters = SSTORE2.write(abi.encode(p));
         _capacity = p.capacity;
         _chunks = p.chunks;

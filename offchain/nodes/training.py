@@ -10,8 +10,6 @@ import numpy as np
 from web3 import Web3
 
 from offchain.chain.errors import WrongChain
-from offchain.crypto.commitment import Commitment
-from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.learning.baseline import central_baseline
@@ -38,11 +36,11 @@ from offchain.nodes.trainer import (
     standardise,
 )
 from offchain.protocol.role import TaskParameters
+from offchain.reporting.model_file import ColumnMap, ModelFile, model_record
 from offchain.reporting.record import (
     ClusterRecord,
     Comparison,
     Metric,
-    ModelRecord,
     PrivacyRecord,
     PrivacySpent,
     RoundKind,
@@ -79,17 +77,10 @@ class Artifact:
 
 @dataclass(frozen=True, repr=False)
 class TrainResult:
-    """What a run leaves: its record, and the model with all that is needed to check and use it."""
+    """What a run leaves: its record, and the model file, None if there was no statistics round."""
 
     record: RunRecord
-    slots: FieldVector
-    commitment: Commitment
-    task: LearningTask
-    parameters: TaskParameters
-    standardiser: Standardiser | None
-    contract: bytes
-    chain_id: int
-    round: int
+    model: ModelFile | None
 
 
 class TrainingRun:
@@ -304,10 +295,31 @@ class TrainingRun:
             rounds_planned=plan.rounds + 1,
         )
 
+    def _model_file(self) -> ModelFile | None:
+        if self._standardiser is None:
+            return None
+        plan, slots = self._plan, self._simulation.model
+        columns = len(plan.dataset.feature_names)
+        regression = plan.dataset.task is LearningKind.REGRESSION
+        return ModelFile(
+            contract=self.contract.address,
+            chain_id=self.contract.chain_id,
+            round=int(self.contract.call("currentRound")),
+            vector=slots,
+            layout=plan.layout,
+            commitment=self._simulation.task.key.commit(slots),
+            step=self._learning.encoding.step,
+            fraction_bits=self._learning.encoding.fraction_bits,
+            model=plan.model,
+            feature_names=plan.dataset.feature_names,
+            class_names=plan.dataset.class_names,
+            target_name=plan.dataset.target_name,
+            features=ColumnMap.of(self._standardiser.columns(columns)),
+            target=ColumnMap.of(self._standardiser.column(-1)) if regression else None,
+        )
+
     def _result(self, *, interrupted: bool) -> TrainResult:
-        slots = self._simulation.model
-        commitment = self._simulation.task.key.commit(slots)
-        on_chain = bytes(self.contract.call("modelDigest"))
+        model = self._model_file()
         _, metric = self._measure()
         comparison = None
         if metric is not None:
@@ -317,16 +329,9 @@ class TrainingRun:
         options = self._plan.options
         rounds = self.recorder.rounds
         spent = rounds[-1].privacy if rounds else None
+        on_chain = bytes(self.contract.call("modelDigest"))
         record = self.recorder.finish(
-            model=ModelRecord(
-                commitment=tuple(
-                    hex_of(commitment.to_bytes()[start : start + 48])
-                    for start in range(0, 48 * commitment.chunks, 48)
-                ),
-                digest=hex_of(commitment.digest),
-                on_chain_digest=hex_of(on_chain),
-                matches=commitment.digest == on_chain,
-            ),
+            model=model_record(model, on_chain) if model else None,
             comparison=comparison,
             privacy=PrivacyRecord(
                 options.noise_multiplier,
@@ -336,17 +341,7 @@ class TrainingRun:
             ),
             interrupted=interrupted,
         )
-        return TrainResult(
-            record=record,
-            slots=slots,
-            commitment=commitment,
-            task=self._learning,
-            parameters=self.parameters,
-            standardiser=self._standardiser,
-            contract=self.contract.address,
-            chain_id=self.contract.chain_id,
-            round=int(self.contract.call("currentRound")),
-        )
+        return TrainResult(record, model)
 
 
 def task_parameters(plan: TrainPlan, task: LearningTask) -> TaskParameters:

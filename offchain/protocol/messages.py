@@ -1,8 +1,8 @@
 """Messages between devices, fogs and the cloud, and the envelope that signs them.
 
 Every message is a typed struct in MessagePack; ``typed()`` projects it on the flat EIP-712 struct
-that its sender signs (specification, section 3.1), so that a signed message is evidence for Contract
-S. Decoding checks lengths and ranges; points and field elements are parsed where they are used.
+that its sender signs (specification, section 3.1), so that a signed message is evidence for
+Contract S. Decoding checks lengths and ranges; points and field elements are parsed where used.
 """
 
 from typing import Annotated, ClassVar

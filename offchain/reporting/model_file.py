@@ -52,12 +52,12 @@ class ColumnMap:
 
     def apply(self, X: Floats) -> Floats:
         """Standardise columns, shape (m, columns)."""
-        return (X - np.array(self.mean)) * np.array(self.weight)
+        return np.asarray((X - np.array(self.mean)) * np.array(self.weight))
 
     def invert(self, column: Floats) -> Floats:
         """Bring one standardised column (m,) back to the plant's units."""
         deviation = 1.0 / self.weight[0] if self.weight[0] else 0.0
-        return column * deviation + self.mean[0]
+        return np.asarray(column * deviation + self.mean[0])
 
 
 @dataclass(frozen=True)

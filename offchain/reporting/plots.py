@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 from collections.abc import Callable, Sequence
 from statistics import mean
 from typing import Any, Final
@@ -68,11 +69,11 @@ def _learning(record: RunRecord, theme: Theme) -> Figure | None:
         return None
     figure, (upper, lower) = _figure(theme, 2, height=6.0)
     failed = [r.round for r in rounds if r.status is RoundStatus.FAILED]
-    _line(upper, losses, BLUE, "federated", failed)
-    upper.set_title("Training loss over all rows, after each round")
+    _line(upper, losses, theme.line, "federated", failed)
+    _title(upper, theme, "Training loss over all rows, after each round")
     upper.set_ylabel("mean loss per row")
     name = next((r.metric.name for r in rounds if r.metric), "metric")
-    _line(lower, scores, BLUE, "federated", failed)
+    _line(lower, scores, theme.line, "federated", failed)
     lower.set_ylabel("R²" if name == "R2" else name)
     lower.set_xlabel("round")
     title = f"{_capital(name)} on {record.head.task.test_rows:,} test rows"
@@ -80,10 +81,10 @@ def _learning(record: RunRecord, theme: Theme) -> Figure | None:
     if central is not None:
         lower.axhline(central, color=VERMILION, linestyle="--", linewidth=1.4, label="central")
         title += f": {_last(scores)} federated, {central:.3f} central"
-    lower.set_title(title)
+    _title(lower, theme, title)
     _bound_metric(lower, [value for _, value in scores], central)
     for axes in (upper, lower):
-        _whole_rounds(axes)
+        _whole_rounds(axes, record)
         _legend(axes, theme, inside=True)
     return figure
 
@@ -142,10 +143,10 @@ def _participation(record: RunRecord, theme: Theme) -> Figure | None:
     series = {name: [table.get(name, 0) for table in tables] for name in stack}
     _stacked(axes, [r.round for r in record.rounds], series, colours, theme)
     _mark_failed(axes, record.rounds)
-    axes.set_title("What became of the devices in each round")
+    _title(axes, theme, "What became of the devices in each round")
     axes.set_ylabel("devices")
     axes.set_xlabel("round")
-    _whole_rounds(axes)
+    _whole_rounds(axes, record)
     axes.yaxis.get_major_locator().set_params(integer=True)
     _legend(axes, theme)
     return figure
@@ -167,7 +168,7 @@ def _gas(record: RunRecord, theme: Theme) -> Figure | None:
     series = {kind: [table.get(kind, 0) / 1e3 for table in tables] for kind in kinds}
     _stacked(upper, rounds, series, colours, theme)
     _mark_failed(upper, record.rounds)
-    upper.set_title("Gas of each round, by transaction")
+    _title(upper, theme, "Gas of each round, by transaction")
     upper.set_ylabel("thousand gas")
     _legend(upper, theme)
     each = [
@@ -175,15 +176,14 @@ def _gas(record: RunRecord, theme: Theme) -> Figure | None:
         for table, r in zip(tables, record.rounds, strict=True)
     ]
     width = _bar_width(len(rounds))
-    lower.bar(rounds, each, color=BLUE, width=width, label="each round")
+    lower.bar(rounds, each, color=BLUE, width=width)
     average = record.totals.gas_per_device_round
-    lower.axhline(average, color=VERMILION, linestyle="--", linewidth=1.4, label="all rounds")
-    lower.set_title(f"Gas per device and round: {average:,.0f} over the whole run")
+    lower.axhline(average, color=VERMILION, linestyle="--", linewidth=1.4)
+    _title(lower, theme, f"Gas per device and round (dashed: {average:,.0f} over the whole run)")
     lower.set_ylabel("gas per device")
     lower.set_xlabel("round")
-    _legend(lower, theme)
     for axes in (upper, lower):
-        _whole_rounds(axes)
+        _whole_rounds(axes, record)
         _thousands(axes)
     return figure
 
@@ -200,14 +200,14 @@ def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
         return None
     figure, (upper, lower) = _figure(theme, 2, height=2.2 + 0.26 * len(phases) + 1.6, ratio=2.4)
     values = [mean(r.seconds.by_phase.get(p, 0.0) for r in settled) for p in phases]
-    bars = upper.barh(phases, values, color=BLUE, height=0.7)
+    bars = upper.barh([p.replace("_", " ") for p in phases], values, color=BLUE, height=0.7)
     upper.bar_label(bars, [_duration(v) for v in values], padding=4, color=theme.muted, fontsize=8)
     upper.invert_yaxis()
     upper.margins(x=0.12)
-    upper.set_title("Computing time of all parties together in a settled round, by phase (mean)")
+    _title(upper, theme, "Computing time of a settled round by phase, all parties together (mean)")
     upper.set_xlabel("seconds")
     upper.grid(visible=False, axis="y")
-    upper.grid(visible=True, axis="x")
+    upper.grid(visible=True, axis="x", color=theme.grid, linewidth=0.8)
     lower.bar(
         [r.round for r in record.rounds],
         [r.seconds.total for r in record.rounds],
@@ -215,10 +215,10 @@ def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
         width=_bar_width(len(record.rounds)),
     )
     _mark_failed(lower, record.rounds)
-    lower.set_title("Wall-clock time of each round")
+    _title(lower, theme, "Wall-clock time of each round")
     lower.set_ylabel("seconds")
     lower.set_xlabel("round")
-    _whole_rounds(lower)
+    _whole_rounds(lower, record)
     return figure
 
 
@@ -241,16 +241,15 @@ def _dress(axes: Axes, theme: Theme) -> None:
     axes.set_facecolor(theme.background)
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.8)
-    axes.grid(visible=False, axis="x", color=theme.grid, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(theme.grid)
     axes.tick_params(colors=theme.muted, labelsize=9, length=0)
     axes.xaxis.label.set_color(theme.muted)
     axes.yaxis.label.set_color(theme.muted)
-    axes.title.set_color(theme.ink)
-    axes.set_title("", loc="center")
-    axes.title.set_fontsize(11)
-    axes.title.set_fontweight("bold")
+
+
+def _title(axes: Axes, theme: Theme, text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=18)
 
 
 def _stacked(
@@ -267,7 +266,7 @@ def _stacked(
             rounds,
             values,
             bottom=bottom,
-            label=name,
+            label=_words(name),
             color=colours[name],
             width=_bar_width(len(rounds)),
             edgecolor=theme.background if gaps else "none",
@@ -282,7 +281,7 @@ def _mark_failed(axes: Axes, rounds: Sequence[RoundRecord]) -> None:
         # Above the axes' upper edge, whatever the bars' heights.
         axes.plot(
             failed,
-            [1.0] * len(failed),
+            [1.035] * len(failed),
             "x",
             color=VERMILION,
             markersize=7,
@@ -297,8 +296,10 @@ def _bar_width(count: int) -> float:
     return _WIDE_BAR if count <= _BARS_WITH_GAPS else 1.0
 
 
-def _whole_rounds(axes: Axes) -> None:
+def _whole_rounds(axes: Axes, record: RunRecord) -> None:
+    """Give every plot the same range of rounds, so that they can be read one below the other."""
     ticker = importlib.import_module("matplotlib.ticker")
+    axes.set_xlim(record.rounds[0].round - 0.7, record.rounds[-1].round + 0.7)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -309,12 +310,21 @@ def _thousands(axes: Axes) -> None:
 
 def _legend(axes: Axes, theme: Theme, *, inside: bool = False) -> None:
     place = {"loc": "best"} if inside else {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    legend = axes.legend(frameon=False, fontsize=9, labelcolor=theme.ink, **place)
+    handles, labels = axes.get_legend_handles_labels()
+    if not inside:
+        # In the order in which the bars are stacked.
+        handles, labels = handles[::-1], labels[::-1]
+    legend = axes.legend(handles, labels, frameon=False, fontsize=9, labelcolor=theme.ink, **place)
     legend.set_zorder(5)
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1000 * seconds:.0f} ms"
+
+
+def _words(name: str) -> str:
+    """Return an identifier as words: ``openRound`` as ``open round``."""
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found.group().lower()}", name)
 
 
 def _capital(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from offchain.reporting.model_file import ModelFile, encode_model
 from offchain.reporting.page import render_page
 from offchain.reporting.plots import draw_plots
 from offchain.reporting.record import RunRecord
+from offchain.reporting.style import DARK
 
 REPORT_FILE: Final = "report.json"
 MODEL_FILE: Final = "model.json"
@@ -126,16 +126,13 @@ def finish_replacement(folder: Path) -> None:
 def _write_files(record: RunRecord, model: ModelFile | None, folder: Path) -> None:
     plots = folder / PLOTS_FOLDER
     plots.mkdir()
-    for name, image in draw_plots(record).items():
+    light, dark = draw_plots(record), draw_plots(record, DARK)
+    for name, image in light.items():
         (plots / f"{name}.png").write_bytes(image)
-    writers: dict[str, Callable[[], bytes]] = {
-        PAGE_FILE: lambda: render_page(record, draw_plots(record, page=True)).encode(),
-        REPORT_FILE: lambda: encode_report(record),
-    }
+    (folder / PAGE_FILE).write_text(render_page(record, light, dark), "utf-8")
     if model is not None:
-        writers[MODEL_FILE] = lambda: encode_model(model)
-    for name, content in writers.items():
-        (folder / name).write_bytes(content())
+        (folder / MODEL_FILE).write_bytes(encode_model(model))
+    (folder / REPORT_FILE).write_bytes(encode_report(record))
 
 
 def _replace(partial: Path, folder: Path) -> None:

@@ -14,10 +14,8 @@ class Theme:
     ink: str
     muted: str
     grid: str
+    line: str
 
-
-LIGHT: Final = Theme(background="#ffffff", ink="#1b1f24", muted="#57606a", grid="#d8dee4")
-DARK: Final = Theme(background="#161b22", ink="#e6edf3", muted="#9da7b3", grid="#30363d")
 
 # Okabe and Ito (2008), with greys: told apart by people with any common colour vision.
 BLUE: Final = "#0072b2"
@@ -30,3 +28,8 @@ PURPLE: Final = "#cc79a7"
 GREY: Final = "#8c959f"
 PALE: Final = "#c9d1d9"
 CYCLE: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+
+LIGHT: Final = Theme(
+    background="#ffffff", ink="#1b1f24", muted="#57606a", grid="#d8dee4", line=BLUE
+)
+DARK: Final = Theme(background="#161b22", ink="#e6edf3", muted="#9da7b3", grid="#30363d", line=SKY)

@@ -1,0 +1,118 @@
+"""Train a model end to end on a local chain, every step verified by Contract S."""
+
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+from ape import networks, project
+
+from offchain.errors import VerifogError
+from offchain.learning.datasets import dataset_names
+from offchain.learning.models import ModelKind
+from offchain.learning.selection import rule_names
+from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan, plan
+from offchain.nodes.training import Artifact, TrainingRun, TrainResult
+from offchain.reporting.progress import Progress
+from offchain.reporting.report import check_report_folder, encode_report, write_report
+from offchain.reporting.summary import print_summary
+
+DEFAULTS = TrainOptions()
+NETWORK = "ethereum:local:foundry"
+EPILOG = (
+    "Example: ape run train --dataset softsensor --devices 24 --fogs 3 --drop 0.1. "
+    "The report folder gets report.json, model.json, plots and a page (index.html)."
+)
+
+
+def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
+    """An option of TrainOptions with its default."""
+    field = name.replace("-", "_")
+    default = getattr(DEFAULTS, field)
+    shown = default is not None
+    return click.option(f"--{name}", default=default, show_default=shown, help=text, **settings)
+
+
+@click.command(epilog=EPILOG, context_settings={"max_content_width": 100})
+@option("dataset", f"Data set: {', '.join(dataset_names())}.", type=str)
+@option("model", f"{', '.join(k.value for k in ModelKind)}. Default: as the data set.", type=str)
+@option("devices", "Devices, spread evenly over the clusters.", type=int)
+@option("fogs", "Clusters, each with one fog node.", type=int)
+@option("rounds", "Training rounds, after a statistics round. Default: as the data set.", type=int)
+@option("capacity", "Slots of an update, 64 to 4096. Default: the fewest that do.", type=int)
+@option("packing", "Blocks that share one polynomial; 1 is plain Shamir sharing.", type=int)
+@option("threshold", "Fewer shares than this reveal nothing. Default: see the README.", type=int)
+@option("noise-multiplier", "Mask's standard deviation over the clip norm.", type=float)
+@option("clip", "L2 bound on a device's update. Default: as the data set.", type=float)
+@option("candidates", "Noise candidates a round; all but one are audited.", type=int)
+@option("noise-rounds", "Rounds that one noise commitment covers.", type=int)
+@option("rule", f"Selection rule: {', '.join(rule_names())}.", type=str)
+@option("deviations", "How many standard deviations the rule allows.", type=float)
+@option("split", "How rows are spread: even, or dirichlet:ALPHA.", type=str)
+@option("drop", "Share of devices that fall silent in a round, at a random step.", type=float)
+@option("seed", "Seeds data split, keys, noise and drop-outs of this simulation.", type=int)
+@option("delta", "Delta of the privacy accounting.", type=float)
+@click.option(
+    "--report",
+    "report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("reports/latest"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, nothing else.")
+@click.option("--network", default=NETWORK, show_default=True, help="A local network of Ape.")
+@click.option("--port", type=int, help="Port of the local node. Default: a free one.")
+def cli(report: Path, as_json: bool, network: str, port: int | None, **values: Any) -> None:
+    """Train a model over devices, fog nodes and a cloud, on a local Ethereum node.
+
+    All parties run in this process; every message of the protocol is sent and checked, and
+    Contract S verifies, pays and updates the model's commitment on a chain of its own.
+    """
+    try:
+        checked = plan(TrainOptions(**{f.name: values[f.name] for f in fields(TrainOptions)}))
+        check_report_folder(report)
+        settings = {"host": _free_address(port)} if port is not None else {}
+        with networks.parse_network_choice(network, provider_settings=settings) as provider:
+            _run(checked, provider.web3, report, as_json=as_json)
+    except VerifogError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _free_address(port: int) -> str:
+    if not 1024 <= port <= 65535:
+        raise OptionRefused("port", port, "from 1024 to 65535")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise OptionRefused("port", port, "is in use; choose another, or none") from None
+    return f"http://127.0.0.1:{port}"
+
+
+def _artifact() -> Artifact:
+    contract = project.ContractS.contract_type
+    bytecode = contract.deployment_bytecode
+    if bytecode is None or bytecode.bytecode is None:
+        raise click.ClickException("Contract S has no bytecode; run `ape compile --force`")
+    abi = [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
+    return Artifact(abi, bytes.fromhex(bytecode.bytecode.removeprefix("0x")))
+
+
+def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
+    with Progress(quiet=as_json) as progress:
+        result: TrainResult = TrainingRun(checked, web3, _artifact(), progress).run()
+    folder = write_report(result.record, report, result.model)
+    if as_json:
+        click.echo(encode_report(result.record))
+    else:
+        print_summary(result.record, folder)
+    matches = result.record.model is not None and result.record.model.matches
+    if not matches or result.record.interrupted:
+        sys.exit(1)
+
+
