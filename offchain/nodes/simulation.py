@@ -7,9 +7,9 @@ from typing import Any
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from offchain.chain.contract import ContractS
+from offchain.chain.contract import ContractS, Mined
 from offchain.chain.local import LocalChain
-from offchain.chain.translate import parameter_tuple
+from offchain.chain.translate import Directory, parameter_tuple
 from offchain.crypto.attestation import BlsSecretKey
 from offchain.crypto.commitment import CommitmentKey
 from offchain.crypto.field import FieldVector
@@ -19,7 +19,13 @@ from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
 from offchain.errors import VerifogError
 from offchain.nodes.local import Interceptor, LocalNetwork, Observer, deliver_all
-from offchain.protocol.chain import Event, ResultAccepted, ResultRejected, RoundOpened
+from offchain.protocol.chain import (
+    ClusterAnchored,
+    Event,
+    ResultAccepted,
+    ResultRejected,
+    RoundOpened,
+)
 from offchain.protocol.cloud import Cloud
 from offchain.protocol.device import Device, DeviceKeys, Trainer
 from offchain.protocol.eip712 import Domain, SigningKey
@@ -163,7 +169,8 @@ class RoundOutcome:
 class _Current:
     opened: RoundOpened | None = None
     result: ResultAccepted | None = None
-    events: list[Event] = field(default_factory=list)
+    anchored: dict[int, ClusterAnchored] = field(default_factory=dict)
+    served: dict[int, set[bytes]] = field(default_factory=dict)  # accounts by settled round
 
 
 class Simulation:
@@ -249,7 +256,9 @@ class Simulation:
         ]
         self._current = _Current()
         self._observer = observer
-        self.network = LocalNetwork(self.chain, roles, _Tap(self._current, observer), interceptor)
+        self.network = LocalNetwork(
+            self.chain, roles, _Tap(self._current, directory, observer), interceptor
+        )
 
     @property
     def model(self) -> FieldVector:
@@ -280,6 +289,31 @@ class Simulation:
             raise RoundNotOpened(f"round {number}: Contract S did not open it")
         return RoundOutcome(number, result is not None, opened, result)
 
+    def claim_rewards(self) -> dict[bytes, Mined]:
+        """Claim what everybody has earned; fogs send the claims of their devices.
+
+        Returns
+        -------
+        dict
+            The claim's transaction by the account that was paid.
+        """
+        opened = self._current.opened
+        if opened is not None:
+            self.network.advance(opened.aggregate_deadline)
+        senders = {keys.address: keys for keys in (*self.identities.clouds, *self.identities.fogs)}
+        for fog, members in zip(self.identities.fogs, self.identities.devices, strict=True):
+            senders |= {keys.signing.address: fog for keys in members}
+        claims: dict[bytes, Mined] = {}
+        for account, sender in senders.items():
+            rounds = [
+                number for number, served in self._current.served.items() if account in served
+            ]
+            if rounds:
+                claims[account] = self.contract.transact(
+                    sender, "claim", _checksum(account), rounds
+                )
+        return claims
+
     def _prepare_noise(self, number: int) -> None:
         due = [fog for fog in self.fogs if fog.needs_noise(number)]
         for fog in due:
@@ -304,22 +338,38 @@ class Simulation:
 class _Tap:
     """Passes everything on to the observer and keeps what the simulation itself needs."""
 
-    def __init__(self, current: _Current, observer: Observer) -> None:
+    def __init__(self, current: _Current, directory: Directory, observer: Observer) -> None:
         self._current = current
+        self._directory = directory
         self.handled = observer.handled
         self.sent = observer.sent
         self.noted = observer.noted
         self.transacted = observer.transacted
         self._happened = observer.happened
 
+    def _served(self, result: ResultAccepted) -> set[bytes]:
+        """Who is paid for a round: its cloud, and fog and signers of the included clusters."""
+        served = {result.cloud}
+        for cluster in result.included:
+            roster = self._directory.clusters[cluster]
+            signers = self._current.anchored[cluster].signers
+            served.add(roster.fog)
+            served |= {roster.members[i].account for i in signers if i in roster.members}
+        return served
+
     def happened(self, event: Event) -> None:
         match event:
             case RoundOpened():
                 self._current.opened = event
+                self._current.anchored = {}
+            case ClusterAnchored():
+                self._current.anchored[event.cluster] = event
             case ResultAccepted():
                 self._current.result = event
+                self._current.served[event.round] = self._served(event)
             case ResultRejected():
                 self._current.result = None
+                self._current.served.pop(event.round, None)
             case _:
                 pass
         self._happened(event)

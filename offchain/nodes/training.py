@@ -201,6 +201,8 @@ class TrainingRun:
                 self._run_round(RoundKind.TRAINING)
         except KeyboardInterrupt:
             interrupted = True
+        for mined in self._simulation.claim_rewards().values():
+            self.recorder.gas_spent(mined.function, mined.gas, "fog")
         return self._result(interrupted=interrupted)
 
     def _run_statistics(self) -> None:
