@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from ape import networks, project
+from rich.console import Console
 
 from offchain.errors import VerifogError
 from offchain.learning.datasets import dataset_names
@@ -104,13 +105,15 @@ def _artifact() -> Artifact:
 
 
 def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
-    with Progress(quiet=as_json) as progress:
+    console = Console()
+    with Progress(console, quiet=as_json) as progress:
         result: TrainResult = TrainingRun(checked, web3, _artifact(), progress).run()
     folder = write_report(result.record, report, result.model)
     if as_json:
         click.echo(encode_report(result.record))
     else:
-        print_summary(result.record, folder)
+        print_summary(result.record, console)
+        console.print(f"Report: {folder / 'index.html'}")
     matches = result.record.model is not None and result.record.model.matches
     if not matches or result.record.interrupted:
         sys.exit(1)

@@ -13,7 +13,8 @@ import { Membership } from "./Membership.sol";
 abstract contract Rounds is Membership {
     using RoundLog for mapping(uint256 => uint256);
 
-    // The latest round. First slot: written when the round opens and settles; second: by every cluster.
+    // The latest round. First slot: written when the round opens and settles; second: by every cluster,
+    // never zero after the first round.
     struct Latest {
         uint32 number;
         uint40 openedAt;
@@ -22,7 +23,7 @@ abstract contract Rounds is Membership {
         bool settled;
         bool updatesModel;
         bool provisional; // the model is the result of the round before this one or of this one
-        uint64 clusters;
+        uint128 clusters; // a bitmap, as those below; its type moves it to the second slot
         uint64 anchored;
         uint64 submitted;
     }

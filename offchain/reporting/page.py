@@ -9,7 +9,7 @@ from typing import Final
 
 from offchain.reporting.page_style import STYLE
 from offchain.reporting.record import RoundRecord, RoundStatus, RunRecord
-from offchain.reporting.summary import byte_size, metric_text, plural, summary_rows
+from offchain.reporting.summary import byte_size, epsilon_text, metric_text, plural, summary_rows
 
 _CAPTIONS: Final = {
     "learning": "How the model gets better. The dashed line is what one central model, trained on "
@@ -17,8 +17,8 @@ _CAPTIONS: Final = {
     "participation": "One device counts once a round. Refused devices are named by the check that "
     "their message failed; “not-selected” is the selection rule, no fault.",
     "gas": "What Contract S costs. Noise roots are recorded once for several rounds.",
-    "seconds": "All parties run in one process here, so computing times add up; over a network "
-    "they run side by side.",
+    "seconds": "Computing times are added over all parties, which work side by side on a network; "
+    "“mask” includes the check of the model against Contract S, “reveal” the reconstruction.",
 }
 _COLUMNS: Final = (
     "round",
@@ -29,9 +29,9 @@ _COLUMNS: Final = (
     "dropped",
     "in the sum",
     "loss",
-    "metric",
+    "{metric}",
     "gas",
-    "sent by devices",
+    "sent",
     "seconds",
     "epsilon",
 )
@@ -66,11 +66,12 @@ def render_page(record: RunRecord, light: Mapping[str, bytes], dark: Mapping[str
 
 def _lead(record: RunRecord) -> str:
     head = record.head
-    return escape(
+    text = escape(
         f"{head.devices} devices in {plural(len(head.clusters), 'cluster')} trained a "
         f"{head.task.model} model of {head.task.parameters:,} parameters together, held to the "
-        f"protocol by Contract S. Started {head.started}."
+        f"protocol by Contract S. Started "
     )
+    return f"{text}<span class=date>{escape(head.started)}</span>."
 
 
 def _tiles(record: RunRecord) -> str:
@@ -115,7 +116,9 @@ def _embedded(image: bytes) -> str:
 
 
 def _rounds(record: RunRecord) -> str:
-    heading = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+    metric = next((entry.metric.name for entry in record.rounds if entry.metric), "metric")
+    names = (metric if name == "{metric}" else name for name in _COLUMNS)
+    heading = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(_round(entry) for entry in record.rounds)
     return f"<div class=wide><table>\n<tr>{heading}</tr>\n{body}</table></div>\n"
 
@@ -123,7 +126,6 @@ def _rounds(record: RunRecord) -> str:
 def _round(entry: RoundRecord) -> str:
     settled = entry.status is RoundStatus.SETTLED
     counts = entry.counts
-    spent = entry.privacy
     cells = (
         str(entry.round),
         entry.kind.value,
@@ -137,7 +139,7 @@ def _round(entry: RoundRecord) -> str:
         f"{entry.gas_total:,}",
         byte_size(entry.bytes_by_role.get("device", 0)),
         f"{entry.seconds.total:.2f}",
-        "-" if spent is None or spent.epsilon is None else f"{spent.epsilon:.2f}",
+        epsilon_text(entry.privacy),
     )
     marked = [
         f"<td{' class=' + ('good' if settled else 'bad') if position == 2 else ''}>{text}</td>"

@@ -18,10 +18,11 @@ body {
   margin: 0; background: var(--background); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif;
 }
-main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 64px; }
+main { max-width: 1080px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 36px 0 10px; }
-.lead { color: var(--muted); margin: 0 0 20px; overflow-wrap: anywhere; }
+.lead { color: var(--muted); margin: 0 0 20px; }
+.date { white-space: nowrap; }
 .tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
 .tiles div, figure, table.pairs, .wide {
   background: var(--card); border: 1px solid var(--line); border-radius: 8px;
@@ -37,8 +38,9 @@ table.pairs { border-collapse: separate; border-spacing: 0; }
 .wide { overflow-x: auto; }
 th, td { padding: 6px 12px; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child > * { border-bottom: 0; }
-.pairs th { width: 280px; text-align: left; font-weight: 500; color: var(--muted); }
+.pairs th { width: 310px; text-align: left; font-weight: 500; color: var(--muted); }
 .pairs td { overflow-wrap: anywhere; }
+.wide th, .wide td { padding: 5px 9px; font-size: 13px; }
 .wide th { color: var(--muted); font-weight: 500; white-space: nowrap; }
 .wide th, .wide td { text-align: right; font-variant-numeric: tabular-nums; }
 .wide td { white-space: nowrap; }

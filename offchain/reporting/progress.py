@@ -13,10 +13,22 @@ from rich.text import Text
 
 from offchain.reporting.record import RoundKind, RoundRecord, RoundStatus
 from offchain.reporting.recorder import LiveRound
-from offchain.reporting.summary import metric_text
+from offchain.reporting.summary import epsilon_text, metric_text
 
-_REFRESH: float = 8.0  # times a second
-_COLUMNS = ("round", "phase", "selected", "rejected", "dropped", "loss", "metric", "gas", "time")
+_REFRESH = 8.0  # times a second
+_PHASE_WIDTH = 15
+_COLUMNS = (
+    "round",
+    "phase",
+    "selected",
+    "rejected",
+    "dropped",
+    "loss",
+    "metric",
+    "gas",
+    "epsilon",
+    "time",
+)
 _SHOWN_ROUNDS = 20
 
 
@@ -76,14 +88,21 @@ class Progress:
         """A round is over."""
         self._open = None
         self._closed.append(record)
-        if self._live is None and not self._quiet:
+        if self._live is None:
             self.say(round_line(record, len(self._closed), self._planned))
+        elif record.why:
+            self.say(f"round {record.round} failed: {record.why}")
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        metric = next((entry.metric.name for entry in self._closed if entry.metric), "metric")
         for name in _COLUMNS:
-            left = name in ("round", "phase")
-            table.add_column(name, justify="left" if left else "right", no_wrap=True)
+            table.add_column(
+                metric if name == "metric" else name,
+                justify="left" if name in ("round", "phase") else "right",
+                min_width=_PHASE_WIDTH if name == "phase" else None,
+                no_wrap=True,
+            )
         hidden = max(0, len(self._closed) - _SHOWN_ROUNDS)
         for position, record in enumerate(self._closed[hidden:], hidden + 1):
             settled = record.status is RoundStatus.SETTLED
@@ -103,6 +122,7 @@ class Progress:
                 "",
                 "",
                 f"{live.gas:,}",
+                "",
                 "",
             )
         return table
@@ -143,5 +163,6 @@ def _cells(record: RoundRecord, position: int, planned: int) -> tuple[str, ...]:
         name if record.loss is None else f"{record.loss:.4f}",
         metric_text(record.metric),
         f"{record.gas_total:,}",
+        epsilon_text(record.privacy),
         f"{record.seconds.total:.1f} s",
     )

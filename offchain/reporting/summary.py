@@ -80,6 +80,11 @@ def metric_text(metric: Metric | None, digits: int = 4) -> str:
     return f"{metric.value:.{digits}f}"
 
 
+def epsilon_text(spent: PrivacySpent | None) -> str:
+    """Return epsilon, or a dash."""
+    return "-" if spent is None or spent.epsilon is None else f"{spent.epsilon:.2f}"
+
+
 def privacy_text(spent: PrivacySpent) -> str:
     """Return (epsilon, delta) in words."""
     bound = "no finite bound" if spent.epsilon is None else f"epsilon {spent.epsilon:.3g}"
