@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from ape import networks, project
+from ape.logging import logger
 from rich.console import Console
 
 from offchain.errors import VerifogError
@@ -76,6 +77,10 @@ def cli(report: Path, as_json: bool, network: str, port: int | None, **values: A
     try:
         checked = plan(TrainOptions(**{f.name: values[f.name] for f in fields(TrainOptions)}))
         check_report_folder(report)
+        if network.split(":")[1:2] != ["local"]:
+            raise OptionRefused("network", network, "must be a local one, such as " + NETWORK)
+        if as_json:
+            logger.set_level("ERROR")  # Ape writes to standard output too
         settings = {"host": _free_address(port)} if port is not None else {}
         with networks.parse_network_choice(network, provider_settings=settings) as provider:
             _run(checked, provider.web3, report, as_json=as_json)
@@ -100,7 +105,9 @@ def _artifact() -> Artifact:
     bytecode = contract.deployment_bytecode
     if bytecode is None or bytecode.bytecode is None:
         raise click.ClickException("Contract S has no bytecode; run `ape compile --force`")
-    abi = [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
+    abi = [
+        entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi
+    ]
     return Artifact(abi, bytes.fromhex(bytecode.bytecode.removeprefix("0x")))
 
 
@@ -117,5 +124,3 @@ def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
     matches = result.record.model is not None and result.record.model.matches
     if not matches or result.record.interrupted:
         sys.exit(1)
-
-

@@ -518,7 +518,7 @@ interface IContractS {
         external
         view
         returns (
-            Phase phase_,
+            Phase state,
             uint256 beaconBlock,
             uint256 anchorDeadline,
             uint256 cumulativeDeadline,
@@ -572,7 +572,7 @@ interface IContractS {
             address fog,
             bool active,
             uint256 devices,
-            uint256 activeDevices,
+            uint256 activeCount,
             uint256 eligible,
             bytes memory aggregateKey
         );
@@ -586,7 +586,7 @@ interface IContractS {
         view
         returns (address account, uint256 clusterId, uint256 index);
 
-    function counts() external view returns (uint256 clusters, uint256 clouds, uint256 activeDevices);
+    function counts() external view returns (uint256 clusters, uint256 clouds, uint256 activeCount);
 
     /// @notice Where the ether that S took in and did not pay out belongs.
     function accounting()

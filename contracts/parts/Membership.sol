@@ -209,7 +209,7 @@ abstract contract Membership is Ledger {
             address fog,
             bool active,
             uint256 devices,
-            uint256 activeDevices_,
+            uint256 activeCount,
             uint256 eligible,
             bytes memory aggregateKey
         )
@@ -246,7 +246,7 @@ abstract contract Membership is Ledger {
         external
         view
         override
-        returns (uint256 clusters, uint256 clouds, uint256 activeDevices_)
+        returns (uint256 clusters, uint256 clouds, uint256 activeCount)
     {
         return (_roster.clusters, _roster.clouds, _roster.activeDevices);
     }

@@ -204,7 +204,7 @@ abstract contract Rounds is Membership {
         view
         override
         returns (
-            Phase phase_,
+            Phase state,
             uint256 beaconBlock,
             uint256 anchorDeadline,
             uint256 cumulativeDeadline,
@@ -226,9 +226,9 @@ abstract contract Rounds is Membership {
         included = entry.included();
         if (included != 0) cloud = _clouds[entry.cloud()];
         resultDigest = _results[roundId];
-        phase_ = included != 0 ? Phase.Settled : Phase.Failed;
+        state = included != 0 ? Phase.Settled : Phase.Failed;
         if (roundId == l.number) {
-            phase_ = _phaseOf(l);
+            state = _phaseOf(l);
             (anchorDeadline, cumulativeDeadline, aggregateDeadline) = _deadlines(l);
             (clusters, anchored, submitted) = (l.clusters, l.anchored, l.submitted);
             updatesModel = l.updatesModel;

@@ -153,7 +153,6 @@ def verify_packets(
     """
     refused: dict[int, VerifogError] = {}
     parsed: dict[int, _Parsed] = {}
-    seen: dict[bytes, int] = {}
     for index, message in sorted(packets.items()):
         try:
             device = roster.members[index].account
@@ -162,14 +161,12 @@ def verify_packets(
                 raise NoiseRootMismatch(f"device {index}: its noise root is not the recorded one")
             if message.batch != batch:
                 raise WrongRound(f"device {index}: batch {message.batch}, in force is {batch}")
-            first = seen.setdefault(message.commitment, index)
-            if first != index:
-                raise MaskMismatch(f"device {index}: the commitment of device {first}")
             parsed[index] = _parse(task, index, device, round_number, batch, beacon, message)
         except VerifogError as error:
             refused[index] = error
     _check_noise(task, parsed, refused, randomness.child(b"noise"))
     _check_masks(task, parsed, refused, randomness.child(b"masks"))
+    _check_copies(parsed, refused)
     return Verified(
         {index: entry.commitment for index, entry in parsed.items()},
         {index: entry.slots for index, entry in parsed.items()},
@@ -204,7 +201,7 @@ def _parse(
         leaves.append(leaf)
     opened_leaves = [leaf for leaf in leaves if leaf.candidate != chosen]
     opened = list(zip(map(NoiseSeed, message.seeds), opened_leaves, strict=True))
-    if leaves[chosen].seed_hash == opened[0][0].seed_hash:
+    if leaves[chosen].seed_hash in [seed.seed_hash for seed, _ in opened]:
         raise NoiseChoiceMismatch(f"device {index}: opened the candidate that masks")
     masked = parse_field_vector(message.masked, task.layout.length)
     return _Parsed(
@@ -257,6 +254,16 @@ def _check_masks(
         index = order[place]
         del parsed[index]
         refused[index] = MaskMismatch(f"device {index}: COM(masked) is not COM(u) + COM(noise)")
+
+
+def _check_copies(parsed: dict[int, _Parsed], refused: dict[int, VerifogError]) -> None:
+    """Two devices with one commitment. After the masks, which a mere copy does not pass."""
+    first: dict[bytes, int] = {}
+    for index in sorted(parsed):
+        owner = first.setdefault(parsed[index].commitment.to_bytes(), index)
+        if owner != index:
+            del parsed[index]
+            refused[index] = MaskMismatch(f"device {index}: the commitment of device {owner}")
 
 
 @dataclass

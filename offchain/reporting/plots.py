@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from statistics import mean
 from typing import Any, Final
 
-from offchain.reporting.outcome import OUTCOMES, device_outcomes
+from offchain.reporting.outcome import LEFT, OUTCOMES, TOOK_PART, device_outcomes
 from offchain.reporting.phases import PHASES
 from offchain.reporting.record import RoundKind, RoundRecord, RoundStatus, RunRecord
 from offchain.reporting.style import (
@@ -137,8 +137,8 @@ def _participation(record: RunRecord, theme: Theme) -> Figure | None:
     spare = [colour for colour in CYCLE if colour not in set(OUTCOMES.values())]
     for position, reason in enumerate(reasons):
         colours[reason] = spare[position % len(spare)]
-    tail = [name for name in order if name != "took part"]
-    stack = [*(name for name in order if name == "took part"), *reasons, *tail]
+    inside = [name for name in order if name in (TOOK_PART, LEFT)]
+    stack = [*inside, *reasons, *(name for name in order if name not in inside)]
     figure, axes = _figure(theme, 1, height=3.9)
     series = {name: [table.get(name, 0) for table in tables] for name in stack}
     _stacked(axes, [r.round for r in record.rounds], series, colours, theme)
@@ -319,6 +319,8 @@ def _legend(axes: Axes, theme: Theme, *, inside: bool = False) -> None:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 0.001:
+        return "<1 ms"
     return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1000 * seconds:.0f} ms"
 
 

@@ -16,7 +16,7 @@ from offchain.reporting.recorder import LiveRound
 from offchain.reporting.summary import epsilon_text, metric_text
 
 _REFRESH = 8.0  # times a second
-_PHASE_WIDTH = 15
+_PHASE_WIDTH = 18
 _COLUMNS = (
     "round",
     "phase",
@@ -106,8 +106,8 @@ class Progress:
         hidden = max(0, len(self._closed) - _SHOWN_ROUNDS)
         for position, record in enumerate(self._closed[hidden:], hidden + 1):
             settled = record.status is RoundStatus.SETTLED
-            phase = Text(record.status.value, style="green" if settled else "bold red")
             cells = _cells(record, position, self._planned)
+            phase = Text(cells[1], style="green" if settled else "bold red")
             table.add_row(cells[0], phase, *cells[2:])
         if self._open is not None:
             live = self._open
@@ -153,14 +153,14 @@ def round_line(record: RoundRecord, position: int, planned: int) -> str:
 
 def _cells(record: RoundRecord, position: int, planned: int) -> tuple[str, ...]:
     counts = record.counts
-    name = "statistics" if record.kind is RoundKind.STATISTICS else ""
+    statistics = record.kind is RoundKind.STATISTICS
     return (
         f"{position} of {planned}",
-        record.status.value,
+        f"statistics {record.status.value}" if statistics else record.status.value,
         f"{counts.selected}/{counts.devices}",
         str(counts.rejected),
         str(counts.dropped),
-        name if record.loss is None else f"{record.loss:.4f}",
+        "-" if record.loss is None else f"{record.loss:.4f}",
         metric_text(record.metric),
         f"{record.gas_total:,}",
         epsilon_text(record.privacy),

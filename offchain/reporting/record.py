@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta
 
 REPORT_VERSION: Final = 1
 
-Hex: TypeAlias = str
+Hex: TypeAlias = Annotated[str, Meta(pattern="^0x([0-9a-f]{2})*$")]
+Natural: TypeAlias = Annotated[int, Meta(ge=0)]
 Option: TypeAlias = str | int | float | bool | None
 
 
@@ -60,20 +63,20 @@ class TaskRecord:
     dataset: str
     origin: str
     model: str
-    features: int
-    classes: int
-    parameters: int
-    train_rows: int
-    test_rows: int
+    features: Natural
+    classes: Natural
+    parameters: Natural
+    train_rows: Natural
+    test_rows: Natural
 
 
 @dataclass(frozen=True)
 class ClusterRecord:
     """A cluster at the start of the run: its fog's address and its number of devices."""
 
-    cluster: int
+    cluster: Natural
     fog: Hex
-    devices: int
+    devices: Natural
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,10 @@ class RunHead:
     task: TaskRecord
     options: dict[str, Option]
     contract: Hex
-    chain_id: int
+    chain_id: Natural
     domain_separator: Hex
     clusters: tuple[ClusterRecord, ...]
-    rounds_planned: int
+    rounds_planned: Natural
 
     @property
     def devices(self) -> int:
@@ -111,8 +114,8 @@ class RunHead:
 class ClusterDevices:
     """Devices of one cluster, by index, rising."""
 
-    cluster: int
-    devices: tuple[int, ...]
+    cluster: Natural
+    devices: tuple[Natural, ...]
 
 
 @dataclass(frozen=True)
@@ -133,20 +136,20 @@ class Rejection:
         How often this party's role refused this sender for this reason.
     """
 
-    cluster: int | None
-    device: int | None
+    cluster: Natural | None
+    device: Natural | None
     by: str
     reason: str
     detail: str
-    count: int
+    count: Natural
 
 
 @dataclass(frozen=True)
 class Dropout:
     """A device that did not answer in time, with the step at which its fog went on without it."""
 
-    cluster: int
-    device: int
+    cluster: Natural
+    device: Natural
     step: str
 
 
@@ -155,8 +158,8 @@ class RoundNote:
     """Something else that was noted: a cluster that failed, a rejected result, a removed member."""
 
     kind: str
-    cluster: int | None
-    device: int | None
+    cluster: Natural | None
+    device: Natural | None
     detail: str
 
 
@@ -168,8 +171,8 @@ class GasRecord:
     """
 
     kind: str
-    cluster: int | None
-    gas: int
+    cluster: Natural | None
+    gas: Natural
     sender: str
     error: str | None = None
 
@@ -178,8 +181,8 @@ class GasRecord:
 class Traffic:
     """Messages sent and their bytes, envelopes included."""
 
-    messages: int = 0
-    bytes: int = 0
+    messages: Natural = 0
+    bytes: Natural = 0
 
 
 @dataclass(frozen=True)
@@ -202,12 +205,12 @@ class Counts:
         That fell silent before the anchor.
     """
 
-    devices: int
-    selected: int
-    qualified: int
-    attested: int
-    rejected: int
-    dropped: int
+    devices: Natural
+    selected: Natural
+    qualified: Natural
+    attested: Natural
+    rejected: Natural
+    dropped: Natural
 
 
 @dataclass(frozen=True)
@@ -265,22 +268,22 @@ class RoundRecord:
         Bytes sent by role; messages and bytes by kind of message.
     """
 
-    round: int
+    round: Natural
     kind: RoundKind
     status: RoundStatus
     why: str | None
     loss: float | None
     metric: Metric | None
-    samples: int | None
+    samples: Natural | None
     counts: Counts
     selected: tuple[ClusterDevices, ...]
     qualified: tuple[ClusterDevices, ...]
     rejected: tuple[Rejection, ...]
     dropped: tuple[Dropout, ...]
-    included: tuple[int, ...]
+    included: tuple[Natural, ...]
     notes: tuple[RoundNote, ...]
     seconds: Seconds
-    bytes_by_role: dict[str, int]
+    bytes_by_role: dict[str, Natural]
     messages: dict[str, Traffic]
     gas: tuple[GasRecord, ...]
     privacy: PrivacySpent | None
@@ -305,17 +308,17 @@ class Totals:
         ``gas`` over device-rounds; bytes that devices sent over device-rounds.
     """
 
-    rounds: int
-    settled: int
-    failed: int
+    rounds: Natural
+    settled: Natural
+    failed: Natural
     seconds: float
     seconds_by_phase: dict[str, float]
-    gas: int
-    gas_by_kind: dict[str, int]
-    gas_outside_by_kind: dict[str, int]
+    gas: Natural
+    gas_by_kind: dict[str, Natural]
+    gas_outside_by_kind: dict[str, Natural]
     gas_per_device_round: float
-    bytes: int
-    bytes_by_role: dict[str, int]
+    bytes: Natural
+    bytes_by_role: dict[str, Natural]
     bytes_per_device_round: float
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -50,12 +51,20 @@ def report_schema() -> dict[str, Any]:
     for definition in schema["$defs"].values():
         # The first paragraph; the attributes are explained in docs/report.md.
         text = definition.get("description", "").split("\n\n")[0]
-        definition["description"] = " ".join(text.split())
+        definition["description"] = " ".join(text.split()).replace("``", "`")
+        # Fields with defaults are always written.
+        if "properties" in definition:
+            definition["required"] = list(definition["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Verifog report, version 1",
         **schema,
     }
+
+
+def schema_text() -> str:
+    """Return the text of ``docs/report.schema.json``."""
+    return json.dumps(report_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def check_report_folder(folder: Path) -> None:

@@ -1,0 +1,65 @@
+"""One deployment of each shape, once a session; Ape's isolation takes every test back to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from web3 import Web3
+
+from tests.e2e.builders import Run, Shape, World
+
+ONE_CLUSTER = Shape()
+TWO_CLUSTERS = Shape(clusters=(5, 5), clouds=2)
+PACKED = Shape(packing=2)
+
+
+@pytest.fixture(scope="session")
+def artefact(project: Any) -> tuple[list[dict[str, Any]], bytes]:
+    """ABI and deployment code of Contract S."""
+    contract = project.ContractS.contract_type
+    abi = [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
+    return abi, bytes.fromhex(contract.deployment_bytecode.bytecode.removeprefix("0x"))
+
+
+@pytest.fixture(scope="session")
+def web3(chain: Any) -> Web3:
+    return chain.provider.web3
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worlds(web3: Web3, artefact: tuple[list[dict[str, Any]], bytes]) -> dict[Shape, World]:
+    shapes = (ONE_CLUSTER, TWO_CLUSTERS, PACKED)
+    return {shape: World.found(web3, artefact, shape) for shape in shapes}
+
+
+@pytest.fixture
+def found(
+    web3: Web3, artefact: tuple[list[dict[str, Any]], bytes], worlds: dict[Shape, World]
+) -> Callable[[Shape], World]:
+    """The deployment of a shape: the session's, or one of the test's own."""
+
+    def choose(shape: Shape) -> World:
+        world = worlds.get(shape)
+        if world is None or not world.stands:
+            world = World.found(web3, artefact, shape)
+        return world
+
+    return choose
+
+
+@pytest.fixture
+def cluster(found: Callable[[Shape], World]) -> Run:
+    """One cluster of six devices, quorum 3."""
+    return found(ONE_CLUSTER).run()
+
+
+@pytest.fixture
+def packed_cluster(found: Callable[[Shape], World]) -> Run:
+    """One cluster of six devices, two blocks on each polynomial, quorum 4."""
+    return found(PACKED).run()
+
+
+@pytest.fixture
+def clusters(found: Callable[[Shape], World]) -> Run:
+    """Two clusters of five devices and two clouds."""
+    return found(TWO_CLUSTERS).run()

@@ -1,0 +1,62 @@
+"""Options of a training run are refused before anything runs, by name, value and bound."""
+
+from dataclasses import replace
+
+import pytest
+
+from offchain.nodes.options import OptionRefused, TrainOptions, plan
+
+DEFAULTS = TrainOptions()
+
+
+def test_plan__defaults__fit_the_default_data_set() -> None:
+    made = plan(DEFAULTS)
+    assert made.model.parameter_count == 371
+    assert made.layout.capacity == 512
+    assert made.clusters == (8, 8)
+    assert made.threshold == 5
+
+
+def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
+    made = plan(replace(DEFAULTS, devices=17, fogs=3))
+    assert made.clusters == (6, 6, 5)
+    assert made.threshold == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"dataset": "nope"}, "--dataset: nope: "),
+        ({"model": "tree"}, "--model: tree: must be one of linear, logistic, softmax"),
+        ({"model": "linear"}, "--model: linear: "),
+        ({"devices": 5}, "--devices: 5: at least 3 for each of 2 fogs"),
+        ({"devices": 4000}, "--devices: 4000: "),
+        ({"fogs": 0}, "--fogs: 0: from 1 to 64"),
+        ({"fogs": 65}, "--fogs: 65: from 1 to 64"),
+        ({"rounds": 0}, "--rounds: 0: at least 1"),
+        ({"capacity": 256}, "--capacity: 256: too small: 372 slots are needed, 254 are usable"),
+        ({"capacity": 500}, "--capacity: 500: a power of two from 64 to 4096"),
+        ({"packing": 3}, "--packing: 3: a power of two from 1 to 1024"),
+        ({"packing": 8}, "--packing: 8: "),
+        ({"threshold": 9}, "--threshold: 9: from 2 to 8"),
+        ({"threshold": 1}, "--threshold: 1: from 2 to 8"),
+        ({"threshold": 8, "packing": 2}, "--threshold: 8: from 2 to 7"),
+        ({"noise_multiplier": 0.0}, "--noise-multiplier: 0.0: finite and above 0"),
+        ({"clip": -1.0}, "--clip: -1.0: finite and above 0"),
+        ({"candidates": 1}, "--candidates: 1: from 2 to 64"),
+        ({"noise_rounds": 0}, "--noise-rounds: 0: from 1 to 65535"),
+        ({"drop": 1.5}, "--drop: 1.5: from 0 to 1"),
+        ({"delta": 0.0}, "--delta: 0.0: between 0 and 1"),
+        ({"seed": -1}, "--seed: -1: from 0 to 2^63 - 1"),
+        ({"rule": "guess"}, "--rule: guess: one of "),
+        ({"deviations": 0.0}, "--deviations: 0.0: finite and above 0"),
+        ({"split": "odd"}, "--split: odd: "),
+    ],
+    ids=str,
+)
+def test_plan__option_out_of_bound__is_refused_by_name(
+    changes: dict[str, object], text: str
+) -> None:
+    with pytest.raises(OptionRefused) as refused:
+        plan(replace(DEFAULTS, **changes))  # type: ignore[arg-type]
+    assert str(refused.value).startswith(text)
