@@ -12,12 +12,13 @@ from ape import networks, project
 from ape.logging import logger
 from rich.console import Console
 
+from offchain.chain.artifact import Artifact
 from offchain.errors import VerifogError
 from offchain.learning.datasets import dataset_names
 from offchain.learning.models import ModelKind
 from offchain.learning.selection import rule_names
 from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan, plan
-from offchain.nodes.training import Artifact, TrainingRun, TrainResult
+from offchain.nodes.training import TrainingRun, TrainResult
 from offchain.reporting.progress import Progress
 from offchain.reporting.report import check_report_folder, encode_report, write_report
 from offchain.reporting.summary import print_summary
@@ -100,21 +101,12 @@ def _free_address(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _artifact() -> Artifact:
-    contract = project.ContractS.contract_type
-    bytecode = contract.deployment_bytecode
-    if bytecode is None or bytecode.bytecode is None:
-        raise click.ClickException("Contract S has no bytecode; run `ape compile --force`")
-    abi = [
-        entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi
-    ]
-    return Artifact(abi, bytes.fromhex(bytecode.bytecode.removeprefix("0x")))
-
-
 def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
     console = Console()
     with Progress(console, quiet=as_json) as progress:
-        result: TrainResult = TrainingRun(checked, web3, _artifact(), progress).run()
+        result: TrainResult = TrainingRun(
+            checked, web3, Artifact.of(project.ContractS.contract_type), progress
+        ).run()
     folder = write_report(result.record, report, result.model)
     if as_json:
         click.echo(encode_report(result.record))

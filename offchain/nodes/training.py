@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from web3 import Web3
 
+from offchain.chain.artifact import Artifact
 from offchain.chain.errors import WrongChain
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
@@ -65,14 +66,6 @@ STATEMENT = (
 
 class TrainingFailed(VerifogError):
     """A run could not be brought to a model."""
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """Contract S as compiled."""
-
-    abi: Sequence[dict[str, Any]]
-    bytecode: bytes
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -36,6 +36,11 @@ MAX_MODEL_BYTES: Final = 256 * 1024 * 1024
 _FORMAT: Final = "verifog-model"
 _MAX_CHUNKS: Final = 64
 _ADDRESS_BYTES: Final = 20
+
+# No deeper than a model file is: nesting cannot exhaust the stack, whatever the recursion limit.
+_Scalar: TypeAlias = str | int | float | bool | None
+_Flat: TypeAlias = _Scalar | list[_Scalar]
+_DECODER: Final = msgspec.json.Decoder(dict[str, _Scalar | list[_Scalar] | dict[str, _Flat]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +201,10 @@ def parse_model(data: bytes, *, check_commitment: bool = True) -> ModelFile:
     if len(data) > MAX_MODEL_BYTES:
         raise ModelFileError("model file", len(data), f"at most {MAX_MODEL_BYTES} bytes")
     try:
-        content = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ModelFileError("model file", data[:20], f"must be JSON: {error}") from error
+        content = _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        bound = f"must be JSON of a model file: {error}"
+        raise ModelFileError("model file", data[:20], bound) from error
     top = Fields(content)
     top.constant("format", _FORMAT)
     top.constant("version", MODEL_VERSION)

@@ -10,8 +10,9 @@ import ape
 import ckzg
 import pytest
 
+from offchain.chain.artifact import Artifact
 from offchain.nodes.options import TrainOptions, plan
-from offchain.nodes.training import Artifact, TrainingRun, TrainResult
+from offchain.nodes.training import TrainingRun, TrainResult
 from offchain.reporting.model_file import encode_model, parse_model
 from offchain.reporting.record import RoundStatus
 from tests.offchain.crypto.oracles import blob_of, ckzg_setup
@@ -20,17 +21,11 @@ ANCHOR_GAS = 300_000
 ROOT = Path(__file__).parents[2]
 
 
-def artifact() -> Artifact:
-    contract = ape.project.ContractS.contract_type
-    abi = [
-        entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi
-    ]
-    return Artifact(abi, bytes.fromhex(contract.deployment_bytecode.bytecode.removeprefix("0x")))
-
-
 def run(**options: object) -> TrainResult:
     checked = plan(TrainOptions(**options))
-    return TrainingRun(checked, ape.networks.provider.web3, artifact()).run()
+    return TrainingRun(
+        checked, ape.networks.provider.web3, Artifact.of(ape.project.ContractS.contract_type)
+    ).run()
 
 
 @pytest.fixture(scope="module")

@@ -200,7 +200,7 @@ def test_check_report_folder__missing_or_empty_or_a_report__passes(record, folde
 def test_check_report_folder__other_peoples_files__is_refused(record, tmp_path, fast):
     (tmp_path / "thesis.tex").write_text("years of work")
     for action in (check_report_folder, lambda place: write_report(record, place)):
-        with pytest.raises(ReportFileError, match="is not empty and holds no report.json"):
+        with pytest.raises(ReportFileError, match=r"is not empty and holds no report\.json"):
             action(tmp_path)
     assert entries(tmp_path) == {"thesis.tex"}
 

@@ -86,9 +86,14 @@ def test_progress__quiet__writes_nothing(record, terminal):
 def test_progress__error_inside__stops_the_display_and_passes_on(record):
     console, _ = console_of(terminal=True)
     progress = Progress(console)
-    with pytest.raises(ZeroDivisionError), progress:
-        progress.changed(live_of(record.rounds[0], "open"))
-        raise ZeroDivisionError
+
+    def run() -> None:
+        with progress:
+            progress.changed(live_of(record.rounds[0], "open"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run()
     assert progress._live is None
 
 
