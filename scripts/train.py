@@ -56,7 +56,8 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @option("deviations", "How many standard deviations the rule allows.", type=float)
 @option("split", "How rows are spread: even, or dirichlet:ALPHA.", type=str)
 @option("drop", "Share of devices that fall silent in a round, at a random step.", type=float)
-@option("seed", "Seeds data split, keys, noise and drop-outs of this simulation.", type=int)
+@option("seed", "Seeds data split, local training and drop-outs.", type=int)
+@option("secrets", "Keys and noise from: os, or seed (repeatable, and open to readers).", type=str)
 @option("delta", "Delta of the privacy accounting.", type=float)
 @click.option(
     "--report",

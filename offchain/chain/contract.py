@@ -54,6 +54,7 @@ class ContractS:
         self.web3 = web3
         self.address = address
         self.deployed_at = deployed_at
+        self.deployment_gas = 0  # known to the client that deployed it
         self.chain_id = web3.eth.chain_id
         self.domain = Domain(self.chain_id, address)
         self._contract = web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi)
@@ -98,7 +99,9 @@ class ContractS:
         created = receipt["contractAddress"]
         if receipt["status"] != 1 or created is None:
             raise TransactionReverted("constructor", "reverted when mined")
-        return cls(web3, bytes.fromhex(created[2:]), abi, receipt["blockNumber"])
+        contract = cls(web3, bytes.fromhex(created[2:]), abi, receipt["blockNumber"])
+        contract.deployment_gas = receipt["gasUsed"]
+        return contract
 
     def require_chain(self, chain_id: int) -> None:
         """Check that the provider serves a chain.

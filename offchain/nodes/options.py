@@ -19,6 +19,7 @@ from offchain.learning.training import Hyperparameters
 MAX_CLUSTERS = 64
 MAX_DEVICES_IN_CLUSTER = 1024
 MAX_CANDIDATES = 64
+SECRETS = ("os", "seed")
 
 
 class OptionRefused(VerifogError):
@@ -56,6 +57,7 @@ class TrainOptions:
     split: str = "even"
     drop: float = 0.0
     seed: int = 1
+    secrets: str = "os"
     delta: float = 1e-5
 
 
@@ -152,6 +154,8 @@ def _check_ranges(options: TrainOptions) -> None:
         _refuse("delta", options.delta, "between 0 and 1")
     if not 0 <= options.seed < 2**63:
         _refuse("seed", options.seed, "from 0 to 2^63 - 1")
+    if options.secrets not in SECRETS:
+        _refuse("secrets", options.secrets, f"one of {', '.join(SECRETS)}")
     if options.rule not in rule_names():
         _refuse("rule", options.rule, f"one of {', '.join(rule_names())}")
     NoiseShape(options.noise_rounds, options.candidates)

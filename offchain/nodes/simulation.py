@@ -100,29 +100,30 @@ def deploy(
     return ContractS.deploy(web3, abi, bytecode, authority, parameter_tuple(parameters), model)
 
 
-def admit_all(contract: ContractS, identities: Identities, parameters: TaskParameters) -> None:
-    """Deposit everybody's stake and admit clouds, fogs and devices."""
-    authority = identities.authority
+def admit_all(
+    contract: ContractS, identities: Identities, parameters: TaskParameters
+) -> list[Mined]:
+    """Deposit stakes and admit clouds, fogs and devices; returns the transactions."""
+    mined: list[Mined] = []
+
+    def send(function: str, *arguments: object, value: int = 0) -> None:
+        mined.append(contract.transact(identities.authority, function, *arguments, value=value))
+
     for cloud in identities.clouds:
-        contract.transact(
-            authority, "depositStake", _checksum(cloud.address), value=parameters.cloud_stake
-        )
-        contract.transact(authority, "admitCloud", _checksum(cloud.address))
+        send("depositStake", _checksum(cloud.address), value=parameters.cloud_stake)
+        send("admitCloud", _checksum(cloud.address))
     for cluster, fog in enumerate(identities.fogs):
-        contract.transact(
-            authority, "depositStake", _checksum(fog.address), value=parameters.fog_stake
-        )
-        contract.transact(authority, "admitFog", _checksum(fog.address))
+        send("depositStake", _checksum(fog.address), value=parameters.fog_stake)
+        send("admitFog", _checksum(fog.address))
         admissions = []
         for keys in identities.devices[cluster]:
-            account = keys.signing.address
-            contract.transact(
-                authority, "depositStake", _checksum(account), value=parameters.device_stake
-            )
+            account = _checksum(keys.signing.address)
+            send("depositStake", account, value=parameters.device_stake)
             admissions.append(admission(contract.domain, keys))
         for start in range(0, len(admissions), ADMISSIONS_PER_TRANSACTION):
             batch = admissions[start : start + ADMISSIONS_PER_TRANSACTION]
-            contract.transact(authority, "admitDevices", cluster, batch)
+            send("admitDevices", cluster, batch)
+    return mined
 
 
 def admission(domain: Domain, keys: DeviceKeys) -> tuple[str, bytes, bytes, bytes]:

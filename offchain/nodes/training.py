@@ -51,7 +51,7 @@ from offchain.reporting.record import (
     hex_of,
 )
 from offchain.reporting.recorder import RunRecorder, Watcher
-from offchain.reporting.timing import TimedSelector, TimedTrainer
+from offchain.reporting.timing import TimedChain, TimedSelector, TimedTrainer
 
 LOCAL_CHAIN_ID = 31337
 STATISTICS_ATTEMPTS = 10
@@ -106,7 +106,11 @@ class TrainingRun:
             )
         self._plan = plan
         options = plan.options
-        root = Randomness(options.seed.to_bytes(32, "big"))
+        root = (
+            Randomness.from_os()
+            if options.secrets == "os"
+            else Randomness(options.seed.to_bytes(32, "big"))
+        )
         rng = np.random.default_rng(options.seed)
         parts = partition(plan.dataset, options.devices, plan.split, rng=rng)
         counts = [part.count for part in parts]
@@ -131,10 +135,13 @@ class TrainingRun:
             self.parameters,
             INFINITY * plan.layout.chunks,
         )
-        admit_all(self.contract, self._identities, self.parameters)
+        admitted = admit_all(self.contract, self._identities, self.parameters)
         pool = self.parameters.reward * (plan.rounds + STATISTICS_ATTEMPTS)
         self.contract.transact(self._identities.authority, "fundPool", value=pool)
         self.recorder = RunRecorder(self._head(), watcher)
+        self.recorder.gas_spent("deploy", self.contract.deployment_gas, "authority")
+        for mined in admitted:
+            self.recorder.gas_spent(mined.function, mined.gas, "authority")
         self._silent = SilentDevices(options.drop, np.random.default_rng([options.seed, 1]))
         self._simulation = self._build(parts, root)
         self._standardiser: Standardiser | None = None
@@ -166,7 +173,7 @@ class TrainingRun:
                 RuleSelector(rule, Within(options.deviations), self._learning), recorder
             )
 
-        return Simulation(
+        simulation = Simulation(
             self.contract,
             self._identities,
             trainers,
@@ -178,6 +185,8 @@ class TrainingRun:
             recorder,
             self._silent,
         )
+        simulation.network.chain = TimedChain(simulation.chain, recorder)
+        return simulation
 
     def run(self) -> TrainResult:
         """Run the statistics round and all training rounds; an interrupt ends it cleanly.

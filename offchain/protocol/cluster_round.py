@@ -19,6 +19,7 @@ from offchain.protocol.errors import (
     AttestationMismatch,
     Equivocation,
     SumMismatch,
+    UnknownSender,
     WrongPhase,
     WrongRound,
 )
@@ -193,7 +194,7 @@ class ClusterRound:
             case messages.Deal():
                 self._collect_deal(index, message)
             case messages.ShareReport():
-                self._collect(Step.REPORTING, self._reports, index, message)
+                self._collect_report(index, message)
             case messages.SumDigest():
                 self._collect_digest(index, message)
             case messages.Attestation():
@@ -293,6 +294,11 @@ class ClusterRound:
             self._send(self._selection.accounts[recipient], delivery)
         self._advance()
 
+    def _collect_report(self, index: int, report: messages.ShareReport) -> None:
+        if self._selection is not None and index not in self._selection.accounts:
+            raise UnknownSender(f"ShareReport: device {index} was not selected: it holds no share")
+        self._collect(Step.REPORTING, self._reports, index, report)
+
     def _qualify(self) -> None:
         if self._selection is None:
             return
@@ -391,7 +397,8 @@ class ClusterRound:
 
     def anchored(self, anchor_message: bytes) -> None:
         """S holds an anchor of this cluster."""
-        if self._built and anchor_message == self._built.message:
+        meant = self._built is not None and anchor_message == self._built.message
+        if meant and self.step is Step.ANCHORING:
             self.step = Step.REVEALING
 
     def _collect_reveal(self, index: int, message: messages.Reveal) -> None:

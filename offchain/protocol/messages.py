@@ -146,11 +146,12 @@ class Witness(Body, frozen=True, tag=7, kw_only=True):
     """A dealer's witness: signed by itself, so that a share that contradicts it is evidence."""
 
     TYPE = (
-        "Witness(uint256 round,uint256 cluster,uint256 index,bytes32 selection,bytes32 commitment,"
-        "bytes32 root,bytes32 polynomial,bytes32 opening)"
+        "Witness(uint256 round,uint256 cluster,uint256 index,bytes32 selection,uint256 count,"
+        "bytes32 commitment,bytes32 root,bytes32 polynomial,bytes32 opening)"
     )
     index: Index
     selection: Digest
+    count: Annotated[int, Meta(ge=1, le=1024)]
     commitment: Points
     root: Digest
     polynomial: Annotated[tuple[Element, ...], Meta(min_length=1, max_length=2048)]
@@ -163,6 +164,7 @@ class Witness(Body, frozen=True, tag=7, kw_only=True):
             self.cluster,
             self.index,
             self.selection,
+            self.count,
             keccak256(self.commitment),
             self.root,
             keccak256(b"".join(self.polynomial)),

@@ -8,7 +8,13 @@ import msgspec
 
 from offchain.crypto import sealing, sharing
 from offchain.crypto.commitment import Commitment, Opening, parse_commitment, parse_opening
-from offchain.crypto.errors import CryptoError, MerklePathError, WitnessError
+from offchain.crypto.errors import (
+    CryptoError,
+    LengthError,
+    MerklePathError,
+    ShareError,
+    WitnessError,
+)
 from offchain.crypto.field import FieldVector, parse_field_vector, parse_scalar, scalar_bytes
 from offchain.crypto.hashing import Digest, tagged, word
 from offchain.crypto.merkle import MerkleTree
@@ -205,6 +211,7 @@ def deal_shares(
         cluster=roster.cluster,
         index=index,
         selection=selected.root,
+        count=len(selected.indices),
         commitment=update.commitment.to_bytes(),
         root=witness.root,
         polynomial=tuple(scalar_bytes(value) for value in witness.polynomial),
@@ -246,7 +253,7 @@ def parse_witness(
         raise WrongRound(f"witness: of round {message.round}, cluster {message.cluster}")
     if selected.accounts.get(message.index) != sender:
         raise UnknownSender(f"witness: not signed by dealer {message.index}")
-    if message.selection != selected.root:
+    if message.selection != selected.root or message.count != len(selected.indices):
         raise WitnessMismatch(f"witness of dealer {message.index}: for another selection")
     if message.commitment != selected.commitments[message.index].to_bytes():
         raise WitnessMismatch(f"witness of dealer {message.index}: of another commitment")
@@ -386,23 +393,27 @@ def _check_share(
 ) -> OpeningClaim:
     dealer = message.index
     try:
+        witness = _witness(message)
+    except CryptoError as error:
+        raise WitnessMismatch(f"witness of dealer {dealer}: {error}") from None
+    try:
         return sharing.check_share(
             parameters,
             coordinate(index),
             share,
             path,
-            _witness(message),
+            witness,
             selected.commitments[dealer],
             context=context,
             dealer=selected.accounts[dealer],
         )
-    except MerklePathError:
+    except (MerklePathError, LengthError):
         raise SharePathMismatch(f"share of dealer {dealer}: not under its root") from None
     except WitnessError:
         raise WitnessMismatch(
             f"witness of dealer {dealer}: the polynomial does not give the opened value"
         ) from None
-    except CryptoError as error:
+    except ShareError as error:
         raise ShareMismatch(f"share of dealer {dealer}: {error}") from None
 
 
@@ -467,7 +478,7 @@ def _judge(
 ) -> ProtocolError | None:
     """Check a complaint: the share must lie under the dealer's root and contradict its witness."""
     witness = witnesses.get(complaint.dealer)
-    if witness is None:
+    if witness is None or peer not in selected.accounts:
         return None
     context = selected.context(task, witness.round, roster.cluster)
     try:

@@ -8,7 +8,7 @@ import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -162,11 +162,11 @@ def open_at(vector: Sequence[int], z: int, capacity: int) -> tuple[int, bytes]:
 class BlsKey:
     secret: int
 
-    @property
+    @cached_property
     def point(self) -> G1Point:
         return G1Point() * scalar(self.secret)
 
-    @property
+    @cached_property
     def public(self) -> bytes:
         return eip2537(self.point)
 
@@ -199,11 +199,11 @@ class Device:
         bls = BlsKey(int.from_bytes(hashlib.sha256(b"bls" + seed).digest(), "big") % R)
         return cls(seed, bls)
 
-    @property
+    @cached_property
     def address(self) -> str:
         return str(Account.from_key(self.secret).address)
 
-    @property
+    @cached_property
     def sealing_key(self) -> bytes:
         return hashlib.sha256(b"sealing" + self.secret).digest()
 
@@ -284,34 +284,34 @@ class ClusterRound:
     batch: int = 1
     shares_root: bytes = field(default=keccak(text="R"))
 
-    @property
+    @cached_property
     def commitments(self) -> bytes:
         return encode_commitment(commit(self.vector, self.capacity))
 
-    @property
+    @cached_property
     def commitment_digest(self) -> bytes:
         return keccak(self.commitments)
 
-    @property
+    @cached_property
     def vector_digest(self) -> bytes:
         return vector_digest(self.vector)
 
-    @property
+    @cached_property
     def sum_digests(self) -> dict[int, bytes]:
         """Stand-ins for the digests of the devices' sums of shares."""
         return {i: keccak(b"sum" + word(self.round) + word(i)) for i in self.signers}
 
-    @property
+    @cached_property
     def sum_levels(self) -> list[list[bytes]]:
         return merkle_levels(
             [tagged("verifog sum v1", i, digest) for i, digest in self.sum_digests.items()]
         )
 
-    @property
+    @cached_property
     def words(self) -> list[int]:
         return bitmap(self.qualified, len(self.devices))
 
-    @property
+    @cached_property
     def anchor(self) -> tuple[bytes, bytes, bytes, list[int]]:
         return (self.shares_root, self.sum_levels[-1][0], self.commitments, self.words)
 
@@ -331,7 +331,7 @@ class ClusterRound:
         message = self.message(contract)
         return aggregate(self.devices[i].bls.sign(message) for i in self.signers)
 
-    @property
+    @cached_property
     def absent_keys(self) -> bytes:
         return b"".join(self.devices[i].bls.public for i in self.absent)
 
@@ -386,35 +386,35 @@ class Aggregate:
 
     parts: tuple[ClusterRound, ...]
 
-    @property
+    @cached_property
     def vector(self) -> list[int]:
         return [sum(values) % R for values in zip(*(p.vector for p in self.parts), strict=True)]
 
-    @property
+    @cached_property
     def capacity(self) -> int:
         return self.parts[0].capacity
 
-    @property
+    @cached_property
     def points(self) -> list[G1Point]:
         return commit(self.vector, self.capacity)
 
-    @property
+    @cached_property
     def commitments(self) -> bytes:
         return encode_commitment(self.points)
 
-    @property
+    @cached_property
     def commitment_digest(self) -> bytes:
         return keccak(self.commitments)
 
-    @property
+    @cached_property
     def vector_digest(self) -> bytes:
         return vector_digest(self.vector)
 
-    @property
+    @cached_property
     def included(self) -> int:
         return sum(1 << part.cluster for part in self.parts)
 
-    @property
+    @cached_property
     def result_digest(self) -> bytes:
         return keccak(self.commitment_digest + self.vector_digest)
 

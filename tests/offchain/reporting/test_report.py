@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,3 +218,15 @@ def test_check_report_folder__read_only__is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ReportFileError, match="cannot be written"):
         check_report_folder(tmp_path / "latest")
+
+
+def test_write_report__long_hexadecimal__is_only_what_is_public(record, model_file, folder, fast):
+    """Seeds, keys, shares and slots are 32 bytes or more: none may appear but the public ones."""
+    write_report(record, folder, model_file)
+    public = {record.head.domain_separator, record.model.digest, *record.model.commitment}
+    for name in ("report.json", "index.html"):
+        text = (folder / name).read_text("utf-8")
+        found = set(re.findall(r"(?:0x)?[0-9a-f]{41,}", re.sub(r"base64,[\w+/=]+", "", text)))
+        assert found <= public
+    slots = set(json.loads((folder / "model.json").read_bytes())["slots"])
+    assert slots.isdisjoint((folder / "report.json").read_text().split('"'))
