@@ -25,7 +25,6 @@ class _RoundState:
     anchored: dict[int, ClusterAnchored] = field(default_factory=dict)
     submitted: dict[int, CumulativeSubmitted] = field(default_factory=dict)
     sums: dict[int, FieldVector] = field(default_factory=dict)
-    total: FieldVector | None = None
     accepted: bool = False
     aggregating: bool = False
 
@@ -149,14 +148,11 @@ class Cloud(Role):
         everybody = len(state.submitted) == opened.clusters
         anchors_closed = self.now >= opened.anchor_deadline
         sums_closed = self.now >= opened.cumulative_deadline
-        possible = (
-            everybody
-            or (anchors_closed and len(state.submitted) == len(state.anchored))
-            or sums_closed
-        )
-        complete = state.sums.keys() == state.submitted.keys()
-        patient = self.now >= opened.cumulative_deadline
-        if not possible or not (complete or patient) or self._standing_by(state):
+        all_in = everybody or (anchors_closed and len(state.submitted) == len(state.anchored))
+        complete = all_in and state.sums.keys() == state.submitted.keys()
+        if not (complete or sums_closed):
+            return
+        if self._standing_by(opened.anchor_deadline if complete else opened.cumulative_deadline):
             return
         built = aggregation.build_result(
             self.task, opened, self._models, state.anchored, state.submitted, state.sums
@@ -167,14 +163,13 @@ class Cloud(Role):
         missing = sorted(state.submitted.keys() - state.sums.keys())
         if missing:
             self._note("clusters-left-out", round=opened.round, clusters=missing)
-        state.total, call = built
+        _, call = built
         state.aggregating = True
         self._transact(call)
 
-    def _standing_by(self, state: _RoundState) -> bool:
-        if not self._standby:
-            return False
-        return self.now < state.opened.anchor_deadline + self._standby
+    def _standing_by(self, since: int) -> bool:
+        """Whether a cloud that stands by still leaves a round to those before it."""
+        return self._standby > 0 and self.now < since + self._standby
 
     # ---- step 11: hand out the result
 
@@ -183,11 +178,9 @@ class Cloud(Role):
         before = self._models.get(state.opened.model_digest)
         if before is None:
             return
-        total = state.total
-        if total is None and set(event.included) <= state.sums.keys():
-            total = FieldVector.sum([state.sums[cluster] for cluster in event.included])
-        if total is None:
-            return
+        if not set(event.included) <= state.sums.keys():
+            return  # another cloud's result, with a sum that never reached this one
+        total = FieldVector.sum([state.sums[cluster] for cluster in event.included])
         after = before
         if state.opened.updates_model:
             after = before - total.scale(event.factor)

@@ -428,7 +428,9 @@ class Aggregate:
             digest or self.vector_digest,
         )
 
-    def arguments(self, contract: Any, model: Sequence[G1Point], **changes: Any) -> list[Any]:
+    def arguments(
+        self, contract: Any, model: Sequence[G1Point], /, **changes: Any
+    ) -> list[Any]:
         """Arguments of `submitAggregate`; a change replaces one of them by name."""
         digest = changes.get("vector_digest", self.vector_digest)
         z = self.challenge(contract, digest)

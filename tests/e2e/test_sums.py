@@ -1,6 +1,7 @@
 """Steps 8 and 9: digests of sums, the anchor that devices attest, the sums they release."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 from offchain.crypto.curve import G1_GENERATOR
 from offchain.crypto.field import FieldVector, R
 from offchain.crypto.merkle import MerkleTree
-from offchain.protocol import messages
+from offchain.protocol import anchoring, messages
 from offchain.protocol.chain import SubmitAnchor
 from offchain.protocol.device import Device
 from offchain.protocol.messages import (
@@ -31,13 +32,8 @@ def other_vector(run: Run) -> bytes:
 
 def attest_as_asked(run: Run, device: Device) -> None:
     """Make a device sign whatever its fog is about to anchor, its own sum or not."""
-    fog = run.fogs[0]
-
-    def sign(proposal: AnchorProposal) -> list[bytes]:
-        return []
-
-    run.alter(fog, AnchorProposal, sign, to=device)
-    last = run.devices[0][-1]
+    fog, last = run.fogs[0], run.devices[0][-1]
+    run.alter(fog, AnchorProposal, lambda proposal: None, to=device)
 
     def attestation() -> bytes:
         message = fog._round._built.message  # type: ignore[union-attr]
@@ -85,19 +81,19 @@ def test_digest__false_then_the_true_sum__refused(cluster: Run) -> None:
     assert cluster.committed == cluster.digest_without()
 
 
-def test_digest__false__honest_device_does_not_attest_what_is_not_its_sum(cluster: Run) -> None:
-    """The fog puts another digest in its place: the device finds its own missing."""
-    fog, device = cluster.fogs[0], cluster.devices[0][1]
-    altered: list[bytes] = []
+def test_digest__replaced_by_the_fog__device_does_not_attest(
+    cluster: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device finds that its own digest is missing, and keeps its sum."""
+    device = cluster.devices[0][1]
+    honest = anchoring.build_anchor
 
-    def swap(role: Role, send: Send) -> Iterable[Send]:
-        altered.append(send.data)
-        fog._round._digests[device.index] = bytes(32)  # type: ignore[union-attr]
-        return [send]
+    def falsely(*arguments: Any) -> anchoring.BuiltAnchor:
+        *others, digests = arguments
+        return honest(*others, digests | {device.index: bytes(32)})
 
-    cluster.on(cluster.devices[0][4], SumDigest, swap)
+    monkeypatch.setattr(anchoring, "build_anchor", falsely)
     assert cluster.round().settled
-    assert altered
     assert cluster.refusals == {"device 0.1": {"anchor": 1}}
     assert cluster.sent(device, Reveal) == []
     assert cluster.committed == cluster.digest_without()
@@ -401,8 +397,6 @@ def test_attestations__one_short_of_the_quorum__cluster_fails_and_the_next_round
 def test_quorum__of_two_that_the_fog_signs_up_anyway__refused_by_the_contract(
     cluster: Run,
 ) -> None:
-    from offchain.protocol import anchoring
-
     fog = cluster.fogs[0]
 
     def two_signers(call: SubmitAnchor) -> SubmitAnchor:

@@ -1,0 +1,189 @@
+"""The beginning of a task: its parameters, its model, the code that was deployed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_abi.abi import encode
+
+from offchain.audit.arithmetic import POINT_BYTES, domain_separator, parse_points, word
+from offchain.audit.decoding import Abi, Json, Undecodable
+from offchain.audit.errors import AuditError
+from offchain.audit.ethereum import created_address
+from offchain.audit.findings import At, Part
+from offchain.audit.history import ModelHistory
+from offchain.audit.record import Account
+from offchain.audit.state import State
+from offchain.audit.step import Step
+from offchain.crypto.hashing import keccak256
+
+_IMMUTABLE: Final = re.compile(b"\x7f" + bytes(32))  # PUSH32 with the compiler's placeholder
+_CREATED_BY_S: Final = 8  # more than S creates while it is constructed
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A contract as the compiler left it."""
+
+    abi: tuple[Json, ...]
+    creation: bytes
+    runtime: bytes
+
+    @classmethod
+    def of(cls, contract_type: Any) -> Compiled:
+        """Take it from one of Ape's contract types.
+
+        Raises
+        ------
+        AuditError
+            When it has no code.
+        """
+        codes = (contract_type.deployment_bytecode, contract_type.runtime_bytecode)
+        if any(code is None or code.bytecode is None for code in codes):
+            raise AuditError(f"{contract_type.name}: has no code; run `ape compile --force`")
+        creation, runtime = (bytes.fromhex(code.bytecode.removeprefix("0x")) for code in codes)
+        abi = (e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in contract_type.abi)
+        return cls(tuple(abi), creation, runtime)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The compiled contracts that a task consists of."""
+
+    contract: Compiled
+    verifier: Compiled
+    noise_sampler: Compiled
+
+
+BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "capacity": (64, 4096),
+    "packing": (1, 1024),
+    "chunks": (1, 64),
+    "threshold": (2, 65535),
+    "minQualified": (2, 65535),
+    "noiseRounds": (1, 65535),
+    "candidates": (2, 65535),
+    "beaconDelay": (1, 200),
+    "fractionalBits": (1, 64),
+    "statisticsRounds": (0, 65535),
+    "rate": (0, 2**128 - 1),
+    "minSamples": (1, 2**32 - 1),
+    "maxSamples": (1, 2**32 - 1),
+    "anchorTime": (1, 2**32 - 1),
+    "cumulativeTime": (1, 2**32 - 1),
+    "aggregateTime": (1, 2**32 - 1),
+    "unbondingTime": (1, 2**32 - 1),
+    "deviceStake": (0, 2**96 - 1),
+    "fogStake": (0, 2**96 - 1),
+    "cloudStake": (0, 2**96 - 1),
+    "reward": (0, 2**96 - 1),
+}
+"""Task parameters in the order of S, each with its lowest and highest value."""
+
+
+def begin(at: At, abi: Abi, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> State:
+    """Start the state from the values of ``TaskCreated``, checking them."""
+    del abi
+    task = {name: int(values[name]) for name in BOUNDS}
+    check_parameters(at, task)
+    model = values["model"]
+    points = parse_points(model, task["chunks"], infinity=True)
+    at.holds("TaskCreated.model", points is not None, model, "one point of the group a chunk")
+    at.equal("TaskCreated.modelDigest", values["modelDigest"], keccak256(model))
+    return State(
+        contract=contract,
+        domain=domain_separator(chain_id, contract),
+        authority=values["authority"],
+        noise_sampler=values["noiseSampler"],
+        verifier=values["verifier"],
+        task=task,
+        model=model,
+        models=ModelHistory(keccak256(model)),
+    )
+
+
+def check_parameters(at: At, task: Mapping[str, int]) -> None:
+    """Check every task parameter against its bounds (specification, section 2.1)."""
+    for name, (low, high) in BOUNDS.items():
+        inside = low <= task[name] <= high
+        at.holds(f"TaskCreated.{name}", inside, task[name], f"from {low} to {high}")
+    capacity, packing = task["capacity"], task["packing"]
+    power = capacity & (capacity - 1) == 0
+    at.holds("TaskCreated.capacity", power, capacity, "a power of two")
+    divides = packing > 0 and capacity % packing == 0 and capacity // packing >= 4
+    at.holds("TaskCreated.packing", divides, packing, "a divisor of the capacity, at most a quarter")
+    whole = task["chunks"] == 1 or capacity == 4096
+    at.holds("TaskCreated.chunks", whole, task["chunks"], "1, unless the capacity is 4096")
+    ordered = task["minSamples"] <= task["maxSamples"]
+    at.holds("TaskCreated.maxSamples", ordered, task["maxSamples"], "at least minSamples")
+
+
+def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, Any]) -> None:
+    """Check the creating transaction: the compiled code with the parameters that S announced."""
+    at = step.at.part(Part.CODE)
+    data = step.values[0]
+    at.equal("creation.code", data[: len(creation)], creation)
+    at.equal("TaskCreated.authority", values["authority"], step.sender)
+    at.equal("creation.value", step.value, 0)
+    try:
+        parameters, model = abi.constructor(data[len(creation) :])
+    except Undecodable as error:
+        at.fail("creation.arguments", str(error), "the constructor's arguments")
+        return
+    for name, given in zip(BOUNDS, parameters, strict=False):
+        at.equal(f"TaskCreated.{name}", values[name], given)
+    at.equal("TaskCreated.model", values["model"], model)
+
+
+def check_code(at: At, artifacts: Artifacts, state: State, accounts: Mapping[bytes, Account]) -> None:
+    """Check that the code of S, its verifier and its sampler is the compiled one."""
+    expected = {
+        "ContractS": (state.contract, artifacts.contract),
+        "Verifier": (state.verifier, artifacts.verifier),
+        "NoiseSampler": (state.noise_sampler, artifacts.noise_sampler),
+    }
+    for name, (address, compiled) in expected.items():
+        account = accounts.get(address)
+        if account is None or not account.code:
+            at.fail(f"{name}.code", "none", f"the compiled code at 0x{address.hex()}")
+            continue
+        _compare_code(at, name, account.code, compiled.runtime, _immutables(state))
+
+
+def _compare_code(
+    at: At, name: str, code: bytes, runtime: bytes, immutables: frozenset[bytes]
+) -> None:
+    """Compare code with immutables masked; what stands in their places must be one of S's."""
+    if not at.equal(f"{name}.code length", len(code), len(runtime)):
+        return
+    masked = bytearray(code)
+    for match in _IMMUTABLE.finditer(runtime):
+        start, end = match.start() + 1, match.end()
+        known = code[start:end] in immutables
+        what = f"{name}.code immutable at {start}"
+        at.holds(what, known, code[start:end], "a parameter, address or domain constant of S")
+        masked[start:end] = bytes(32)
+    differs = next((i for i, (a, b) in enumerate(zip(masked, runtime, strict=True)) if a != b), None)
+    expected = "the compiled code"
+    at.holds(f"{name}.code", differs is None, f"another byte at {differs}", expected)
+
+
+def _immutables(state: State) -> frozenset[bytes]:
+    """Every word that S may have fixed in its code."""
+    task = state.task
+    numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"]}
+    addresses = {state.contract, state.authority, state.noise_sampler, state.verifier}
+    addresses |= {created_address(state.contract, n) for n in range(1, _CREATED_BY_S)}
+    domain = {state.domain, keccak256(b"Verifog"), keccak256(b"1")}
+    short = {b"Verifog".ljust(31, b"\0") + b"\x07", b"1".ljust(31, b"\0") + b"\x01"}
+    return frozenset(
+        {word(n) for n in numbers} | {word(a) for a in addresses} | domain | short
+    )
+
+
+def encoded_parameters(task: Mapping[str, int]) -> bytes:
+    """Return the task parameters as S answers them."""
+    return encode(["uint256"] * len(BOUNDS), [task[name] for name in BOUNDS])

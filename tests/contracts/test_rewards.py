@@ -1,0 +1,287 @@
+"""Rewards and accounts: who earns what, who is paid, and that nothing is lost or made."""
+
+import json
+import subprocess
+from typing import Any
+
+import ape
+import pytest
+from ape.contracts import ContractContainer
+from ethpm_types import ContractType
+from solcx.install import get_executable
+
+from tests.contracts.builders import Aggregate, Device
+from tests.contracts.deployed import PARAMETERS, Task
+
+REWARD = PARAMETERS["reward"]
+UNITS = 1 + 2 + 10
+SHARE = REWARD // UNITS
+
+RECEIVERS = """
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.37;
+contract Reentrant {
+    bytes public payload;
+    uint256 public entries;
+    bool public succeeded;
+    function prime(bytes calldata payload_) external { payload = payload_; }
+    receive() external payable {
+        entries += 1;
+        if (entries < 3) (succeeded,) = msg.sender.call(payload);
+    }
+}
+contract Refusing {
+    receive() external payable {
+        assembly { revert(0, 1000000) }
+    }
+}
+"""
+
+
+def container(name: str, output: dict[str, Any]) -> ContractContainer:
+    evm = output["evm"]
+    kind = ContractType(
+        contractName=name,
+        abi=output["abi"],
+        deploymentBytecode={"bytecode": "0x" + evm["bytecode"]["object"]},
+        runtimeBytecode={"bytecode": "0x" + evm["deployedBytecode"]["object"]},
+    )
+    return ContractContainer(kind)
+
+
+@pytest.fixture(scope="session")
+def receivers() -> dict[str, Any]:
+    """The two contracts above, compiled as the product is."""
+    settings = {
+        "evmVersion": "osaka",
+        "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
+    }
+    task = {
+        "language": "Solidity",
+        "sources": {"receivers.sol": {"content": RECEIVERS}},
+        "settings": settings,
+    }
+    done = subprocess.run(
+        [get_executable("0.8.37"), "--standard-json"],
+        input=json.dumps(task),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    compiled = json.loads(done.stdout)["contracts"]["receivers.sol"]
+    return {name: container(name, output) for name, output in compiled.items()}
+
+
+def closed(task: Task, rounds: int = 1, **changes: Any) -> None:
+    """Settle some rounds and let the last one's aggregate deadline pass."""
+    for _ in range(rounds):
+        task.settle_round(**changes)
+    task.at(task.round.aggregateDeadline)
+
+
+def balance(task: Task, account: Any) -> int:
+    return int(task.chain.provider.get_balance(str(account)))
+
+
+def test_settle__everybody_served__shares_move_from_pool_to_owed(task: Task) -> None:
+    before = task.contract.accounting()
+    task.settle_round()
+    after = task.contract.accounting()
+    assert task.round.share == SHARE
+    assert after.owed - before.owed == before.pool - after.pool == SHARE * UNITS
+    assert (after.stakes, after.burnt) == (before.stakes, before.burnt)
+
+
+def test_claim__each_role__the_same_share(task: Task, outsider: Any) -> None:
+    """Anybody sends it; it goes to the account."""
+    closed(task)
+    everybody = [task.clouds[0], *task.fogs]
+    everybody += [device.address for devices in task.devices for device in devices]
+    for account in everybody:
+        before = balance(task, account)
+        receipt = task.contract.claim(account, [1], sender=outsider)
+        assert balance(task, account) == before + SHARE
+        assert receipt.events == [task.contract.RewardClaimed(account, 0, 0b10, SHARE)]
+    assert task.contract.accounting().owed == 0
+
+
+def test_claim__absent_or_not_included__not_earned(task: Task, outsider: Any) -> None:
+    """The share does not grow when others are absent."""
+    task.open_round()
+    first = task.cluster_round(0, signers=[0, 1, 2])
+    second = task.cluster_round(1)
+    for part in (first, second):
+        task.anchor(part)
+        task.submit_cumulative(part)
+    before = task.contract.accounting().owed
+    task.submit_aggregate(Aggregate((first,)))
+    assert task.contract.accounting().owed == before + SHARE * (1 + 1 + 3)
+    task.at(task.round.aggregateDeadline)
+    absent = task.devices[0][4].address
+    left_out = task.devices[1][0].address
+    for account in (absent, left_out, task.fogs[1], task.clouds[1], outsider):
+        with ape.reverts(task.contract.NotEarned, account=account, round=1):
+            task.contract.claim(account, [1], sender=outsider)
+    task.contract.claim(task.devices[0][0].address, [1], sender=outsider)
+
+
+def test_claim__twice__paid_once(task: Task, outsider: Any) -> None:
+    closed(task, 2)
+    fog = task.fogs[0]
+    task.contract.claim(fog, [1], sender=outsider)
+    before = balance(task, fog)
+    with ape.reverts(task.contract.NothingToClaim, account=fog):
+        task.contract.claim(fog, [1, 1], sender=outsider)
+    # Round 1 is passed over: nobody spoils a claim by claiming one of its rounds.
+    task.contract.claim(fog, [1, 2, 2, 1], sender=outsider)
+    assert balance(task, fog) == before + SHARE
+    assert task.contract.claimedRounds(fog, 0) == 0b110
+
+
+def test_claim__same_round_twice_in_one_call__paid_once(task: Task, outsider: Any) -> None:
+    closed(task)
+    fog = task.fogs[0]
+    before = balance(task, fog)
+    task.contract.claim(fog, [1, 1, 1], sender=outsider)
+    assert balance(task, fog) == before + SHARE
+
+
+def test_claim__latest_round_before_its_deadline__refused(task: Task, outsider: Any) -> None:
+    task.settle_round()
+    deadline = task.round.aggregateDeadline
+    with ape.reverts(task.contract.NotClaimable, round=1):
+        task.contract.claim(task.fogs[0], [1], sender=outsider)
+    task.at(deadline - 1)
+    with ape.reverts(task.contract.NotClaimable, round=1):
+        task.contract.claim.call(task.fogs[0], [1], sender=outsider)
+    task.at(deadline)
+    task.contract.claim(task.fogs[0], [1], sender=outsider)
+
+
+def test_claim__a_later_round_is_open__paid(task: Task, outsider: Any) -> None:
+    task.settle_round()
+    task.open_round()
+    task.contract.claim(task.fogs[0], [1], sender=outsider)
+
+
+def test_claim__failed_or_unknown_round__refused(task: Task, outsider: Any) -> None:
+    task.open_round()
+    task.at(task.round.anchorDeadline)
+    with ape.reverts(task.contract.NotClaimable, round=1):
+        task.contract.claim(task.fogs[0], [1], sender=outsider)
+    for unknown in (0, 2, 1 << 200):
+        with ape.reverts(task.contract.UnknownRound, round=unknown):
+            task.contract.claim(task.fogs[0], [unknown], sender=outsider)
+
+
+def test_claim__after_leaving__still_paid(task: Task, outsider: Any) -> None:
+    closed(task)
+    task.contract.requestExit(b"", sender=task.fogs[0])
+    task.contract.claim(task.fogs[0], [1], sender=outsider)
+
+
+def test_claim__nothing__refused(task: Task, outsider: Any) -> None:
+    with ape.reverts(task.contract.NothingToClaim, account=outsider):
+        task.contract.claim(outsider, [], sender=outsider)
+
+
+# Hostile receivers
+
+
+def test_claim__receiver_refuses__harms_only_itself(
+    task: Task, outsider: Any, receivers: dict[str, Any]
+) -> None:
+    closed(task)
+    fog = task.fogs[0]
+    code = receivers["Refusing"].contract_type.runtime_bytecode.bytecode
+    task.chain.provider.set_code(fog.address, code)
+    with ape.reverts(task.contract.PaymentFailed, account=fog, amount=SHARE):
+        task.contract.claim(fog, [1], sender=outsider)
+    assert task.contract.claimedRounds(fog, 0) == 0
+    task.contract.claim(task.fogs[1], [1], sender=outsider)
+
+
+def test_claim__receiver_reenters__paid_once(
+    task: Task, outsider: Any, receivers: dict[str, Any]
+) -> None:
+    closed(task, 2)
+    fog = task.fogs[0]
+    code = receivers["Reentrant"].contract_type.runtime_bytecode.bytecode
+    task.chain.provider.set_code(fog.address, code)
+    hostile = receivers["Reentrant"].at(fog.address)
+    hostile.prime(task.contract.claim.encode_input(fog, [1]), sender=outsider)
+    before = balance(task, fog)
+    task.contract.claim(fog, [1], sender=outsider)
+    assert (hostile.entries(), hostile.succeeded()) == (1, False)
+    assert balance(task, fog) == before + SHARE
+    assert task.contract.accounting().owed == (2 * UNITS - 1) * SHARE
+
+
+def test_withdraw_stake__receiver_reenters__paid_once(
+    task: Task, outsider: Any, receivers: dict[str, Any]
+) -> None:
+    hostile = outsider.deploy(receivers["Reentrant"])
+    task.stake(hostile.address, 100)
+    again = task.contract.withdrawStake.encode_input(hostile.address)
+    hostile.prime(again, sender=outsider)
+    stakes = task.contract.accounting().stakes
+    task.contract.withdrawStake(hostile.address, sender=outsider)
+    assert (hostile.entries(), hostile.succeeded()) == (1, False)
+    assert balance(task, hostile) == 100
+    assert task.contract.accounting().stakes == stakes - 100
+
+
+# Accounts
+
+
+def test_fund_pool__by_anybody__counts(task: Task, outsider: Any) -> None:
+    before = task.contract.accounting().pool
+    receipt = task.contract.fundPool(sender=outsider, value=5)
+    assert task.contract.accounting().pool == before + 5
+    assert receipt.events == [task.contract.PoolFunded(outsider, 5)]
+
+
+def test_send_ether__plainly__refused(task: Task, outsider: Any) -> None:
+    with ape.reverts():
+        outsider.transfer(task.contract, 1)
+
+
+def test_accounting__through_a_life__is_what_came_in_less_what_went_out(
+    task: Task, outsider: Any
+) -> None:
+    contract = task.contract
+
+    def check() -> None:
+        assert sum(contract.accounting()) == contract.balance
+
+    check()
+    closed(task, 2)
+    check()
+    contract.claim(task.fogs[0], [1, 2], sender=outsider)
+    check()
+    contract.requestExit(b"", sender=task.fogs[1])
+    task.at(contract.member(task.fogs[1]).withdrawableAt)
+    contract.withdrawStake(task.fogs[1], sender=outsider)
+    check()
+
+
+def test_accounting__ether_forced_in__is_inert(task: Task, outsider: Any) -> None:
+    before = tuple(task.contract.accounting())
+    task.contract.balance += 12345
+    assert tuple(task.contract.accounting()) == before
+    closed(task)
+    task.contract.claim(task.fogs[0], [1], sender=outsider)
+    assert sum(task.contract.accounting()) == task.contract.balance - 12345
+
+
+def test_open_round__reward_zero__settles_and_owes_nothing(
+    deploy: Any, accounts: Any
+) -> None:
+    task = deploy(reward=0)
+    task.add_cloud(accounts[1])
+    task.add_fog(accounts[3])
+    task.add_devices(0, [Device.numbered(i) for i in range(3)])
+    task.record_noise_roots()
+    closed(task)
+    with ape.reverts(task.contract.NothingToClaim, account=task.fogs[0]):
+        task.contract.claim(task.fogs[0], [1], sender=task.authority)
