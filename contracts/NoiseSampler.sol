@@ -9,7 +9,6 @@ import { GaussianTable } from "./libraries/GaussianTable.sol";
 /// @notice The same numbers as the devices' own sampler. A contract of its own since the table would
 /// not fit beside Contract S.
 contract NoiseSampler {
-    // Ascending, eight bytes each, big-endian.
     uint256 private constant THRESHOLDS = GaussianTable.THRESHOLDS;
     int256 private constant LOWEST = GaussianTable.FIRST;
 
@@ -25,14 +24,14 @@ contract NoiseSampler {
         returns (int256[] memory values)
     {
         if (from > to || to > SLOTS) revert IContractS.SlotsOutOfRange(from, to);
-        bytes memory table = GaussianTable.TABLE;
+        bytes memory half = GaussianTable.LOWER_HALF;
         values = new int256[](to - from);
         for (uint256 j = from; j < to; ++j) {
             uint256 words = uint256(sha256(abi.encodePacked(seed, uint32(j))));
-            int256 x0 = _invert(table, words >> 192);
-            int256 x1 = _invert(table, (words >> 128) & type(uint64).max);
-            int256 x2 = _invert(table, (words >> 64) & type(uint64).max);
-            int256 x3 = _invert(table, words & type(uint64).max);
+            int256 x0 = _invert(half, words >> 192);
+            int256 x1 = _invert(half, (words >> 128) & type(uint64).max);
+            int256 x2 = _invert(half, (words >> 64) & type(uint64).max);
+            int256 x3 = _invert(half, words & type(uint64).max);
             values[j - from] = (x0 + 8 * x1) + 64 * (x2 + 8 * x3);
         }
     }
@@ -48,22 +47,31 @@ contract NoiseSampler {
     }
 
     /// @dev -320 and one for each threshold that is not above `word`, by bisection.
-    function _invert(bytes memory table, uint256 word) private pure returns (int256) {
+    function _invert(bytes memory half, uint256 word) private pure returns (int256) {
         uint256 low = 0;
         uint256 high = THRESHOLDS;
         unchecked {
             // Both stay between 0 and THRESHOLDS.
             while (low < high) {
                 uint256 middle = (low + high) / 2;
-                uint256 threshold;
-                // Read unaligned: eight bytes at 8 * middle.
-                assembly ("memory-safe") {
-                    threshold := shr(192, mload(add(add(table, 0x20), mul(middle, 8))))
-                }
-                if (threshold <= word) low = middle + 1;
+                if (_threshold(half, middle) <= word) low = middle + 1;
                 else high = middle;
             }
         }
         return LOWEST + int256(low);
+    }
+
+    /// @dev Thresholds of the upper half are 2^64 less those of the lower, at most 2^64 - 1.
+    function _threshold(bytes memory half, uint256 i) private pure returns (uint256 threshold) {
+        unchecked {
+            // i is below THRESHOLDS, thresholds of the lower half are at most 2^63.
+            bool upper = i >= THRESHOLDS / 2;
+            if (upper) i = THRESHOLDS - 1 - i;
+            // Read unaligned: eight bytes at 8 i.
+            assembly ("memory-safe") {
+                threshold := shr(192, mload(add(add(half, 0x20), mul(i, 8))))
+            }
+            if (upper) threshold = threshold == 0 ? type(uint64).max : (1 << 64) - threshold;
+        }
     }
 }

@@ -179,9 +179,7 @@ def is_signed(keys: tuple[bytes, ...], message: bytes, signature: bytes) -> bool
     key = curve.sum_g1(parsed)
     if key == curve.G1_INFINITY:
         return False
-    return curve.pairing_product_is_one(
-        [(key, hash_to_g2(message)), (-curve.G1_GENERATOR, point)]
-    )
+    return curve.pairing_product_is_one([(key, hash_to_g2(message)), (-curve.G1_GENERATOR, point)])
 
 
 def evaluate(vector: bytes, z: int) -> int | None:

@@ -62,9 +62,7 @@ class Abi:
         self._functions = {e.signature[:4]: e for e in entries if e.abi["type"] == "function"}
         self._events = {e.signature: e for e in entries if e.abi["type"] == "event"}
         self._by_name = {e.abi["name"]: e for e in self._functions.values()}
-        self._constructor = next(
-            (e.types for e in entries if e.abi["type"] == "constructor"), ()
-        )
+        self._constructor = next((e.types for e in entries if e.abi["type"] == "constructor"), ())
 
     @property
     def event_topics(self) -> dict[str, bytes]:

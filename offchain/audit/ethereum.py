@@ -1,7 +1,7 @@
 """Headers, transactions and receipts as Ethereum encodes them, and proofs that a block holds them.
 
-Everything is recomputed from encoded bytes: a header's hash, a transaction's hash and its sender, and
-Merkle-Patricia proofs against the roots in a header.
+Everything is recomputed from encoded bytes: a header's hash, a transaction's hash and its sender,
+and Merkle-Patricia proofs against the roots in a header.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ def recover(digest: bytes, signature: bytes, parity: int) -> bytes:
     if int.from_bytes(signature[32:], "big") > _HALF_ORDER:
         raise Malformed("signature: s lies in the upper half of the order")
     try:
-        key = PublicKey.from_signature_and_message(
-            signature + bytes([parity]), digest, hasher=None
-        )
+        key = PublicKey.from_signature_and_message(signature + bytes([parity]), digest, hasher=None)
     except ValueError as error:
         raise Malformed("signature: no public key fits") from error
     return keccak256(key.format(compressed=False)[1:])[-ADDRESS_BYTES:]

@@ -21,10 +21,10 @@ class Proven:
 class Frame:
     """A call of S, or its creation, inside a transaction to another contract."""
 
-    creates: bool
     sender: bytes
     value: int
     data: bytes
+    creates: bool = False
 
 
 @dataclass(frozen=True)

@@ -195,12 +195,13 @@ class State:
     task
         Task parameters by the names of S.
     model, previous_model
-        The preimages of the model's digests, 128 bytes a chunk; the previous is the one before the last
-        result that updated the model, None before that.
+        The preimages of the model's digests, 128 bytes a chunk; the previous is the one before the
+        last result that updated the model, None before that.
     provisional
         Whether the model is a result on which nobody had anchored when the latest round was opened.
     """
 
+    chain_id: int
     contract: bytes
     domain: bytes
     authority: bytes
@@ -238,7 +239,7 @@ class State:
 
     @property
     def quorum(self) -> int:
-        """t + l - 1."""
+        """How many devices must attest, t + l - 1."""
         return self.task["threshold"] + self.task["packing"] - 1
 
     @property

@@ -45,7 +45,8 @@ class Compiled:
         if any(code is None or code.bytecode is None for code in codes):
             raise AuditError(f"{contract_type.name}: has no code; run `ape compile --force`")
         creation, runtime = (bytes.fromhex(code.bytecode.removeprefix("0x")) for code in codes)
-        abi = (e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in contract_type.abi)
+        entries = contract_type.abi
+        abi = (e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in entries)
         return cls(tuple(abi), creation, runtime)
 
 
@@ -84,9 +85,8 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
 """Task parameters in the order of S, each with its lowest and highest value."""
 
 
-def begin(at: At, abi: Abi, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> State:
+def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> State:
     """Start the state from the values of ``TaskCreated``, checking them."""
-    del abi
     task = {name: int(values[name]) for name in BOUNDS}
     check_parameters(at, task)
     model = values["model"]
@@ -94,6 +94,7 @@ def begin(at: At, abi: Abi, chain_id: int, contract: bytes, values: Mapping[str,
     at.holds("TaskCreated.model", points is not None, model, "one point of the group a chunk")
     at.equal("TaskCreated.modelDigest", values["modelDigest"], keccak256(model))
     return State(
+        chain_id=chain_id,
         contract=contract,
         domain=domain_separator(chain_id, contract),
         authority=values["authority"],
@@ -114,7 +115,9 @@ def check_parameters(at: At, task: Mapping[str, int]) -> None:
     power = capacity & (capacity - 1) == 0
     at.holds("TaskCreated.capacity", power, capacity, "a power of two")
     divides = packing > 0 and capacity % packing == 0 and capacity // packing >= 4
-    at.holds("TaskCreated.packing", divides, packing, "a divisor of the capacity, at most a quarter")
+    at.holds(
+        "TaskCreated.packing", divides, packing, "a divisor of the capacity, blocks of 4 at least"
+    )
     whole = task["chunks"] == 1 or capacity == 4096
     at.holds("TaskCreated.chunks", whole, task["chunks"], "1, unless the capacity is 4096")
     ordered = task["minSamples"] <= task["maxSamples"]
@@ -138,7 +141,9 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
     at.equal("TaskCreated.model", values["model"], model)
 
 
-def check_code(at: At, artifacts: Artifacts, state: State, accounts: Mapping[bytes, Account]) -> None:
+def check_code(
+    at: At, artifacts: Artifacts, state: State, accounts: Mapping[bytes, Account]
+) -> None:
     """Check that the code of S, its verifier and its sampler is the compiled one."""
     expected = {
         "ContractS": (state.contract, artifacts.contract),
@@ -166,7 +171,8 @@ def _compare_code(
         what = f"{name}.code immutable at {start}"
         at.holds(what, known, code[start:end], "a parameter, address or domain constant of S")
         masked[start:end] = bytes(32)
-    differs = next((i for i, (a, b) in enumerate(zip(masked, runtime, strict=True)) if a != b), None)
+    pairs = enumerate(zip(masked, runtime, strict=True))
+    differs = next((place for place, (a, b) in pairs if a != b), None)
     expected = "the compiled code"
     at.holds(f"{name}.code", differs is None, f"another byte at {differs}", expected)
 
@@ -174,14 +180,12 @@ def _compare_code(
 def _immutables(state: State) -> frozenset[bytes]:
     """Every word that S may have fixed in its code."""
     task = state.task
-    numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"]}
+    numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"], state.chain_id}
     addresses = {state.contract, state.authority, state.noise_sampler, state.verifier}
     addresses |= {created_address(state.contract, n) for n in range(1, _CREATED_BY_S)}
     domain = {state.domain, keccak256(b"Verifog"), keccak256(b"1")}
     short = {b"Verifog".ljust(31, b"\0") + b"\x07", b"1".ljust(31, b"\0") + b"\x01"}
-    return frozenset(
-        {word(n) for n in numbers} | {word(a) for a in addresses} | domain | short
-    )
+    return frozenset({word(n) for n in numbers} | {word(a) for a in addresses} | domain | short)
 
 
 def encoded_parameters(task: Mapping[str, int]) -> bytes:

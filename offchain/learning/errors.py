@@ -84,3 +84,23 @@ class DataFileError(LearningError):
         super().__init__(f"{path}: {problem}")
         self.path: Final = path
         self.problem: Final = problem
+
+
+class CellError(DataFileError):
+    """A cell of a data file is not what it must be (its content is data: not shown).
+
+    Attributes
+    ----------
+    row, column
+        Number of the row as a person finds it (line of a CSV file, its header being 1; row of a
+        Parquet file, from 1), and name of the column.
+    """
+
+    def __init__(self, path: str, row: int, column: str, problem: str) -> None:
+        super().__init__(path, f"row {row}, column {column!r}: {problem}")
+        self.row: Final = row
+        self.column: Final = column
+
+
+class SchemaMismatch(DataFileError):
+    """A device's data differs in schema from what the devices have agreed on."""

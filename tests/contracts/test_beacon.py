@@ -123,16 +123,14 @@ def test_beacon__after_256_blocks_without_history__refused(
     task.chain.mine(300)
     encoded, _ = header(task, beacon_block)
     task.chain.provider.set_code(HISTORY, "0x")
-    current = task.chain.blocks.head.number
-    with ape.reverts(task.contract.BeaconTooOld, beaconBlock=beacon_block) as raised:
+    with ape.reverts(task.contract.BeaconTooOld, beaconBlock=beacon_block):
         task.contract.beacon(1, encoded)
-    assert raised.value.inputs["currentBlock"] in (current, current + 1)
 
 
 def test_beacon__block_the_history_forgot__refused(task: Task, beacon_block: int) -> None:
-    task.chain.mine(9_000)
+    task.chain.mine(300)
     encoded, _ = header(task, beacon_block)
-    remember(task, beacon_block)
+    remember(task, beacon_block + 1)
     with ape.reverts(task.contract.BeaconTooOld, beaconBlock=beacon_block):
         task.contract.beacon(1, encoded)
 

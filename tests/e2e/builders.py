@@ -35,7 +35,7 @@ SEED = b"tests of whole tasks: thirty-two"
 class Shape:
     """Sizes of a task."""
 
-    clusters: tuple[int, ...] = (6,)  # devices of each
+    clusters: tuple[int, ...] = (5,)  # devices of each
     packing: int = 1
     threshold: int = 3
     clouds: int = 1

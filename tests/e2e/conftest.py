@@ -8,9 +8,9 @@ from web3 import Web3
 
 from tests.e2e.builders import Run, Shape, World
 
-ONE_CLUSTER = Shape()
-TWO_CLUSTERS = Shape(clusters=(5, 5), clouds=2)
-PACKED = Shape(packing=2)
+ONE_CLUSTER = Shape(clusters=(5,))
+TWO_CLUSTERS = Shape(clusters=(4, 4), clouds=2)
+PACKED = Shape(clusters=(6,), packing=2)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def found(
 
 @pytest.fixture
 def cluster(found: Callable[[Shape], World]) -> Run:
-    """One cluster of six devices, quorum 3."""
+    """One cluster of five devices, quorum 3."""
     return found(ONE_CLUSTER).run()
 
 
@@ -61,5 +61,5 @@ def packed_cluster(found: Callable[[Shape], World]) -> Run:
 
 @pytest.fixture
 def clusters(found: Callable[[Shape], World]) -> Run:
-    """Two clusters of five devices and two clouds."""
+    """Two clusters of four devices and two clouds."""
     return found(TWO_CLUSTERS).run()

@@ -163,7 +163,7 @@ def test_packet__bad_in_one_way__refused_and_left_out(cluster: Run, alter: Alter
     assert cluster.committed == cluster.digest_without(culprit)
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 2])
 def test_packets__several_bad__each_named(cluster: Run, count: int) -> None:
     culprits = cluster.devices[0][:count]
     for culprit in culprits:
@@ -188,7 +188,7 @@ def test_masked_slot__beyond_bound_and_noise__refused(found: Callable[..., World
     assert run.committed == run.digest_without(run.devices[0][1])
 
 
-@pytest.mark.parametrize("thief", [0, 5])
+@pytest.mark.parametrize("thief", [0, 4])
 def test_commitment__of_another_device__only_the_thief_is_left_out(cluster: Run, thief: int) -> None:
     """Whoever comes first by index: the owner can open its mask, the thief cannot."""
     culprit, victim = cluster.devices[0][thief], cluster.devices[0][3]
@@ -244,7 +244,7 @@ def test_noise_receipt__false__device_takes_no_part(
     assert cluster.sent(device, MaskedPacket) == []
     others = [member for member in cluster.devices[0] if member is not device]
     assert all(cluster.sent(member, MaskedPacket) for member in others)
-    assert cluster.notes("selected")[0]["devices"] == (0, 2, 3, 4, 5)
+    assert cluster.notes("selected")[0]["devices"] == (0, 2, 3, 4)
 
 
 def test_noise_root__second_and_different__refused(cluster: Run) -> None:

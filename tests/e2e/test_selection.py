@@ -59,7 +59,7 @@ def under_another_root(run: Run, selection: Selection) -> Selection:
 
 def with_a_commitment_twice(run: Run, selection: Selection) -> Selection:
     members = commitments_of(run, run.devices[0])
-    return approved(selection, members | {5: members[4]}, run)
+    return approved(selection, members | {4: members[3]}, run)
 
 
 def too_few(run: Run, selection: Selection) -> Selection:
@@ -77,8 +77,8 @@ def one_twice(run: Run, selection: Selection) -> Selection:
 def outside_subgroup(run: Run, selection: Selection) -> Selection:
     from tests.offchain.crypto.oracles import G1_OFF_SUBGROUP
 
-    last = Selected(5, G1_OFF_SUBGROUP)
-    return replace(selection, members=(*selection.members[:5], last))
+    last = Selected(4, G1_OFF_SUBGROUP)
+    return replace(selection, members=(*selection.members[:4], last))
 
 
 FALSE_SELECTIONS: list[tuple[Callable[[Run, Selection], Selection], str]] = [
@@ -114,7 +114,7 @@ def test_selection__false_to_all__cluster_fails_and_the_others_settle(clusters: 
     clusters.alter(fog, Selection, lambda s: under_another_root(clusters, s))
     assert clusters.round().settled
     assert clusters.refusals == {
-        f"device 0.{i}": {"selection": 1, "wrong-phase": 1} for i in range(5)
+        f"device 0.{i}": {"selection": 1, "wrong-phase": 1} for i in range(4)
     }
     assert [note["why"] for note in clusters.notes("cluster-failed")] == [
         "qualified: 0, at least 2"
@@ -148,7 +148,7 @@ def test_selection__second_and_different__refused_and_the_first_counts(cluster: 
     fog, device = cluster.fogs[0], cluster.devices[0][1]
 
     def without_the_last(selection: Selection) -> Selection:
-        return approved(selection, commitments_of(cluster, cluster.devices[0][:5]), cluster)
+        return approved(selection, commitments_of(cluster, cluster.devices[0][:4]), cluster)
 
     cluster.alter(fog, Selection, without_the_last, to=device, add=True)
     assert cluster.round().settled
@@ -185,7 +185,7 @@ def test_model__false_to_one_device__refused_and_it_is_left_out(cluster: Run) ->
     assert cluster.round().settled
     assert cluster.refusals == {"device 0.1": {"false-model": 1}}
     assert cluster.notes("dropped") == [{"round": 1, "step": "MASKING", "devices": [1]}]
-    assert cluster.notes("selected")[0]["devices"] == (0, 2, 3, 4, 5)
+    assert cluster.notes("selected")[0]["devices"] == (0, 2, 3, 4)
 
 
 def test_model__false_then_true__device_takes_part(cluster: Run) -> None:
@@ -205,7 +205,7 @@ def test_model__false_to_all__cluster_fails_and_the_others_settle(clusters: Run)
     fog = clusters.fogs[0]
     clusters.alter(fog, ModelOffer, false_model)
     assert clusters.round().settled
-    assert clusters.refusals == {f"device 0.{i}": {"false-model": 1} for i in range(5)}
+    assert clusters.refusals == {f"device 0.{i}": {"false-model": 1} for i in range(4)}
     assert clusters.committed == clusters.digest_without(fog)
 
 

@@ -129,7 +129,7 @@ def wrong_share(dealer: Dealer, deal: Deal) -> Deal:
 
 
 def wrong_shares_for_all(dealer: Dealer, deal: Deal) -> Deal:
-    return dealer.deal_with_a_wrong_share((0, 2, 3, 4, 5))
+    return dealer.deal_with_a_wrong_share((0, 2, 3, 4))
 
 
 def altered_constant_of_the_polynomial(dealer: Dealer, deal: Deal) -> Deal:
@@ -164,17 +164,17 @@ def proof_off_curve(dealer: Dealer, deal: Deal) -> Deal:
     return dealer.with_witness(deal, proof=G1_OFF_CURVE)
 
 
-# What each of the five peers says of it, what the fog says of it.
+# What each of the four peers says of it, what the fog says of it.
 PROVEN: list[tuple[FalseDeal, str, int]] = [
     (wrong_share, "share", 1),
-    (wrong_shares_for_all, "share", 5),
-    (altered_constant_of_the_polynomial, "witness", 5),
-    (altered_slope_of_the_polynomial, "share", 5),
-    (not_canonical_polynomial, "witness", 5),
-    (wrong_opened_value, "witness", 5),
-    (wrong_proof, "opening", 5),
-    (proof_outside_subgroup, "witness", 5),
-    (proof_off_curve, "witness", 5),
+    (wrong_shares_for_all, "share", 4),
+    (altered_constant_of_the_polynomial, "witness", 4),
+    (altered_slope_of_the_polynomial, "share", 4),
+    (not_canonical_polynomial, "witness", 4),
+    (wrong_opened_value, "witness", 4),
+    (wrong_proof, "opening", 4),
+    (proof_outside_subgroup, "witness", 4),
+    (proof_off_curve, "witness", 4),
 ]
 
 
@@ -278,13 +278,13 @@ def test_share__unusable_for_all__dealer_left_out(cluster: Run) -> None:
     culprit = cluster.devices[0][1]
 
     def all_wrong(dealer: Dealer, deal: Deal) -> Deal:
-        for recipient in (0, 2, 3, 4, 5):
+        for recipient in (0, 2, 3, 4):
             deal = wrong_path(dealer, deal, recipient)
         return deal
 
     falsify(cluster, culprit, all_wrong)
     assert cluster.round().settled
-    assert cluster.refusals == {f"device 0.{i}": {"share-path": 1} for i in (0, 2, 3, 4, 5)} | {
+    assert cluster.refusals == {f"device 0.{i}": {"share-path": 1} for i in (0, 2, 3, 4)} | {
         "fog 0": {"share-missing": 1}
     }
     assert cluster.committed == cluster.digest_without(culprit)
@@ -471,7 +471,7 @@ def test_report__of_a_lying_peer__disqualifies_no_dealer(
     liar = cluster.devices[0][1]
     cluster.alter(liar, ShareReport, lambda report: lie(cluster, report))
     assert cluster.round().settled
-    assert cluster.sent(cluster.fogs[0], Qualified)[0].indices == (0, 1, 2, 3, 4, 5)
+    assert cluster.sent(cluster.fogs[0], Qualified)[0].indices == (0, 1, 2, 3, 4)
     assert cluster.refusals == {}
     assert cluster.committed == cluster.digest_without()
 
@@ -500,7 +500,7 @@ def test_report__of_a_device_not_selected__refused(
                 round=1,
                 cluster=0,
                 index=1,
-                accepted=() if complaining else (0, 2, 3, 4, 5),
+                accepted=() if complaining else (0, 2, 3, 4),
                 complaints=(complaint,) if complaining else (),
             ),
         )
@@ -508,7 +508,7 @@ def test_report__of_a_device_not_selected__refused(
     run.insert((run.devices[0][0], ShareReport), fog, report)
     assert run.round().settled
     assert run.refusals == {"fog 0": {"not-selected": 1, "unknown-sender": 1}}
-    assert run.sent(fog, Qualified)[0].indices == (0, 2, 3, 4, 5)
+    assert run.sent(fog, Qualified)[0].indices == (0, 2, 3, 4)
     received = [send.kind for _, send in run.record.sends if send.recipient == culprit.address]
     assert received == ["NoiseCall", "NoiseReceipt", "ModelOffer"]
     assert run.committed == run.digest_without(culprit)
@@ -541,7 +541,7 @@ def test_qualified__with_a_dealer_not_accepted__refused_and_cluster_fails(cluste
     assert clusters.round().settled
     refused = {"share-missing": 1, "qualified": 1}
     # The culprit sums over the set that the fog has named; alone it makes no quorum.
-    assert clusters.refusals == {f"device 0.{i}": refused for i in (0, 2, 3, 4)} | {
+    assert clusters.refusals == {f"device 0.{i}": refused for i in (0, 2, 3)} | {
         "fog 0": {"share-missing": 1, "wrong-round": 1}
     }
     assert clusters.committed == clusters.digest_without(fog)
