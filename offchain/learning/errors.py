@@ -102,5 +102,9 @@ class CellError(DataFileError):
         self.column: Final = column
 
 
+class NotANumber(CellError):
+    """A cell holds text where a number is due."""
+
+
 class SchemaMismatch(DataFileError):
     """A device's data differs in schema from what the devices have agreed on."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from offchain.learning.arrays import Floats, Integers
-from offchain.learning.errors import CellError, DataFileError
+from offchain.learning.errors import CellError, DataFileError, NotANumber
 
 CSV_ENDINGS: Final = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS: Final = (".parquet", ".pq")
@@ -29,6 +29,7 @@ MISSING_MARKS: Final = ("NA", "N/A", "#N/A", "NaN", "null")
 _SEPARATORS: Final = (",", ";", "\t")
 _HEAD_BYTES: Final = 1 << 20
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+_OPEN_QUOTE: Final = "goes over several lines; is a quote not closed?"
 _WHOLE: Final = re.compile(r"([+-]?\d+)\.0*")
 
 
@@ -67,8 +68,10 @@ class Table:
 
         Raises
         ------
+        NotANumber
+            Naming the first cell that is no number.
         CellError
-            Naming the first cell that is no number, or is infinite.
+            Naming the first cell that is infinite.
         """
         column = self.columns[name]
         arrow, compute = _arrow("pyarrow"), _arrow("pyarrow.compute")
@@ -77,14 +80,14 @@ class Table:
             if self.decimal_comma:
                 column = compute.replace_substring(column, ",", ".")
             good = compute.fill_null(compute.match_substring_regex(column, _NUMBER), True)
-            self._require(name, good, "is no number")
+            self.require(name, good, "is no number", NotANumber)
             column = compute.utf8_ltrim(column, "+")
         elif not _is_number(arrow.types, column.type):
             raise self.error(name, 0, f"is of type {column.type}, not a number")
         values: Floats = compute.cast(column, arrow.float64(), safe=False).to_numpy(
             zero_copy_only=False
         )
-        self._require(name, ~np.isinf(values), "is infinite")
+        self.require(name, ~np.isinf(values), "is infinite")
         return values
 
     def classes(self, name: str) -> tuple[Integers, tuple[str, ...]]:
@@ -116,10 +119,20 @@ class Table:
             self.path, self.names, self.rows[rows], columns, self.marks, self.decimal_comma
         )
 
-    def error(self, name: str, position: int, problem: str) -> CellError:
+    def error(
+        self, name: str, position: int, problem: str, kind: type[CellError] = CellError
+    ) -> CellError:
         """Return the error of the cell in a column at a position from 0."""
         row = int(self.rows[position]) if len(self.rows) else 1
-        return CellError(self.path, row, name, problem)
+        return kind(self.path, row, name, problem)
+
+    def require(
+        self, name: str, good: Any, problem: str, kind: type[CellError] = CellError
+    ) -> None:
+        """Raise the error of a column's first cell that is not good, if any; `good` is a mask."""
+        mask = np.asarray(good, dtype=np.bool_)
+        if not mask.all():
+            raise self.error(name, int(np.argmin(mask)), problem, kind)
 
     def _trimmed(self, name: str) -> Any:
         """A column as texts without spaces around them, null where missing."""
@@ -128,11 +141,6 @@ class Table:
         marks = arrow.array(sorted(self.marks), arrow.string())
         missing = compute.is_in(compute.utf8_lower(text), value_set=marks)
         return compute.if_else(missing, arrow.scalar(None, arrow.string()), text)
-
-    def _require(self, name: str, good: Any, problem: str) -> None:
-        mask = np.asarray(good, dtype=np.bool_)
-        if not mask.all():
-            raise self.error(name, int(np.argmin(mask)), problem)
 
 
 def read_table(path: Path, extra_marks: Iterable[str] = ()) -> Table:
@@ -181,6 +189,10 @@ def _read_csv(path: Path, marks: frozenset[str]) -> Table:
         marks,
         separator != ",",
     )
+    for name in names:
+        table.require(
+            name, ~np.asarray(compute.match_substring(table.columns[name], "\n")), _OPEN_QUOTE
+        )
     return table.take(np.flatnonzero(~blank)) if blank.any() else table
 
 
@@ -289,4 +301,3 @@ def _is_number(kinds: Any, kind: Any) -> bool:
 def _arrow(module: str) -> Any:
     # Slow to import: only when a file is read.
     return importlib.import_module(module)
-

@@ -31,16 +31,16 @@ class Origin:
     licence
         The licence it comes under, as far as known.
     simulated
-        Whether a simulation made it rather than a plant.
+        Whether a simulation made it rather than a plant; None if that is its owner's to say.
     """
 
     source: str
     licence: str
-    simulated: bool
+    simulated: bool | None
 
     def describe(self) -> str:
         """Return one line for people."""
-        kind = "simulated" if self.simulated else "real"
+        kind = "own" if self.simulated is None else "simulated" if self.simulated else "real"
         return f"{kind} data; source: {self.source}; licence: {self.licence}"
 
 

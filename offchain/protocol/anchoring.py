@@ -210,6 +210,7 @@ def reconstruct(
     sound = {x: share for x, share in points.items() if x not in wrong}
     if len(sound) < quorum:
         return Reconstruction(None, ())
-    total = vss.reconstruct(task.layout, parameters.threshold, dict(sorted(sound.items())[:quorum]))
-    located = tuple(sorted(x - 1 for x in wrong))
-    return Reconstruction(total if task.key.commit(total) == commitments else None, located)
+    total = vss.reconstruct(task.layout, parameters.threshold, sound)
+    if task.key.commit(total) != commitments:
+        return Reconstruction(None, ())  # more are wrong than can be located: blame nobody
+    return Reconstruction(total, tuple(sorted(x - 1 for x in wrong)))

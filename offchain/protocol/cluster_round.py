@@ -249,7 +249,7 @@ class ClusterRound:
             round_number,
             self._batch,
             self._beacon,
-            self._packets,
+            {i: p for i, p in self._packets.items() if i in self.roster.members},
             self._randomness.child(b"masking"),
         )
         for index, error in verified.refused:

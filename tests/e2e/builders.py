@@ -252,8 +252,10 @@ class Run:
 
     def round(self) -> RoundOutcome:
         """Run the next round to its end."""
-        self._before = self.sim.model
-        return self.sim.run_round()
+        outcome = self.sim.run_round()
+        held = [holder.model_of(outcome.opened.model_digest) for holder in (*self.fogs, *self.clouds)]
+        self._before = next((model for model in held if model is not None), self._before)
+        return outcome
 
     def deliver(self, recipient: Role, *data: bytes, sender: Role | None = None) -> None:
         """Hand bytes to a node, as if from the network, and carry out what it does."""

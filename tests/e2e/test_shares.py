@@ -209,7 +209,7 @@ def test_packed_deal__slope_of_the_polynomial_altered__witness_refused(packed_cl
 
 def wrong_path(dealer: Dealer, deal: Deal, recipient: int) -> Deal:
     content = dealer.open(deal, recipient)
-    path = (bytes(32), *content.path[1:])
+    path = (b"\7" * 32, *content.path[1:])
     return dealer.with_share(deal, dealer.sealed(recipient, content.share, path))
 
 

@@ -202,7 +202,7 @@ def test_sum__wrong_and_digest_of_a_vector_that_cannot_be_parsed__located(cluste
 def test_sums__more_wrong_than_can_be_located__round_fails_and_the_next_succeeds(
     cluster: Run,
 ) -> None:
-    """Five sums, three needed: one wrong sum can be located, two cannot."""
+    """Five sums, three needed: one wrong sum can be located, two cannot, and nobody is blamed."""
     sum_wrongly(cluster, *cluster.devices[0][1:3])
     assert not cluster.round().settled
     assert cluster.refusals == {}
