@@ -120,7 +120,7 @@ abstract contract Disputes is Settlement {
     /// @dev Rejects the round's result while that is possible, and slashes its cloud. Evidence against a
     /// cloud that has lost its stake counts as long as it can still save the round.
     function _convict(uint256 roundId, address cloud) private {
-        if (_isRejectable(roundId)) _reject(roundId, cloud);
+        if (roundId == _rejectableRound()) _reject(roundId, cloud);
         else if (_members[cloud].stake == 0) revert NothingToSlash(cloud);
         _slash(cloud, msg.sender, msg.data[0:0]);
     }

@@ -225,9 +225,12 @@ abstract contract Membership is Ledger {
         external
         view
         override
-        returns (uint256[] memory)
+        returns (uint256[] memory bitmap)
     {
-        return _bitmap(_activeDevices[clusterId], clusterId);
+        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
+        for (uint256 w = 0; w < bitmap.length; ++w) {
+            bitmap[w] = _activeDevices[clusterId][w];
+        }
     }
 
     /// @inheritdoc IContractS
@@ -271,18 +274,6 @@ abstract contract Membership is Ledger {
     function _isActive(address account) internal view returns (bool) {
         Member storage m = _members[account];
         return m.role != Role.None && m.withdrawableAt == 0;
-    }
-
-    /// @dev One bit for each device of the cluster.
-    function _bitmap(mapping(uint256 word => uint256 bits) storage words, uint256 clusterId)
-        internal
-        view
-        returns (uint256[] memory bitmap)
-    {
-        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
-        for (uint256 w = 0; w < bitmap.length; ++w) {
-            bitmap[w] = words[w];
-        }
     }
 
     /// @dev Devices below this index may serve in the latest round.

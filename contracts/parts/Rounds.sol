@@ -48,7 +48,8 @@ abstract contract Rounds is Membership {
     // keccak(anchor message, signer count, qualified count, commitment digest), and once the sum is
     // submitted keccak(that, vector digest).
     mapping(uint256 roundId => mapping(uint256 clusterId => bytes32 record)) internal _records;
-    mapping(uint256 roundId => mapping(uint256 clusterId => mapping(uint256 word => uint256 bits)))
+    // The round comes last: a claim of many rounds hashes the rest once.
+    mapping(uint256 clusterId => mapping(uint256 word => mapping(uint256 roundId => uint256 bits)))
         internal _signers;
     mapping(uint256 clusterId => mapping(uint256 batch => bytes32 root)) private _noiseRoots;
 
@@ -142,7 +143,7 @@ abstract contract Rounds is Membership {
         if (!_verifier.isSigned(key, message, signature)) revert FalseAttestation(message);
 
         for (uint256 w = 0; w < signers_.length; ++w) {
-            _signers[roundId][clusterId][w] = signers_[w];
+            _signers[clusterId][w][roundId] = signers_[w];
         }
         _records[roundId][clusterId] =
             _anchorRecord(message, signerCount, qualifiedCount, keccak256(anchored.commitments));
@@ -240,9 +241,12 @@ abstract contract Rounds is Membership {
         external
         view
         override
-        returns (uint256[] memory)
+        returns (uint256[] memory bitmap)
     {
-        return _bitmap(_signers[roundId][clusterId], clusterId);
+        bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
+        for (uint256 w = 0; w < bitmap.length; ++w) {
+            bitmap[w] = _signers[clusterId][w][roundId];
+        }
     }
 
     /// @inheritdoc IContractS

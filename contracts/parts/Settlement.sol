@@ -154,15 +154,15 @@ abstract contract Settlement is Rounds {
         emit Slashed(account, reporter, toReporter, burnt, toPool);
     }
 
-    /// @dev Whether a settled round can still go back to Aggregating.
-    function _isRejectable(uint256 roundId) internal view returns (bool) {
+    /// @dev The latest round if it is settled and can still go back to Aggregating, else no round's number.
+    function _rejectableRound() internal view returns (uint256) {
         Latest memory l = _latest;
         (,, uint256 aggregateDeadline) = _deadlines(l);
-        return roundId == l.number && l.settled && block.timestamp < aggregateDeadline;
+        return l.settled && block.timestamp < aggregateDeadline ? l.number : type(uint256).max;
     }
 
     /// @dev Undoes `_settle` and the model's update. No reward of the round can have been paid, since
-    /// `_claimRounds` pays only rounds that are not rejectable.
+    /// `_claimRounds` does not pay the round that `_rejectableRound` names.
     function _reject(uint256 roundId, address cloud) internal {
         Latest memory l = _latest;
         RoundEntry entry = _log.load(roundId);
@@ -277,6 +277,9 @@ abstract contract Settlement is Rounds {
         returns (uint256 amount)
     {
         Member memory m = _members[account];
+        mapping(uint256 roundId => uint256 bits) storage signed =
+            _signers[m.cluster][m.index / 256];
+        uint256 rejectable = _rejectableRound();
         uint256 word = type(uint256).max;
         uint256 claimed;
         uint256 fresh;
@@ -292,8 +295,14 @@ abstract contract Settlement is Rounds {
             }
             uint256 bit = 1 << (roundId % 256);
             if ((claimed | fresh) & bit != 0) continue;
-            part += _earned(account, m, roundId);
+            RoundEntry entry = _log.load(roundId);
+            if (entry.included() == 0 || roundId == rejectable) revert NotClaimable(roundId);
+            if (!_served(m, entry, roundId, signed)) revert NotEarned(account, roundId);
             fresh |= bit;
+            unchecked {
+                // Each share is below 2^96.
+                part += _shareOf(entry);
+            }
         }
         _flush(account, word, claimed, fresh, part);
         amount += part;
@@ -311,23 +320,16 @@ abstract contract Settlement is Rounds {
         emit RewardClaimed(account, word, fresh, amount);
     }
 
-    /// @dev The share of a round if the account served it: as signer, fog or cloud of an included cluster.
-    function _earned(address account, Member memory m, uint256 roundId)
-        private
-        view
-        returns (uint256)
-    {
-        RoundEntry entry = _requireKnown(roundId);
-        uint256 included = entry.included();
-        if (included == 0 || _isRejectable(roundId)) revert NotClaimable(roundId);
-        bool earned;
-        if (m.role == Role.Cloud) {
-            earned = entry.cloud() == m.index;
-        } else if (m.role != Role.None && (included >> m.cluster) & 1 == 1) {
-            earned = m.role == Role.Fog
-                || (_signers[roundId][m.cluster][m.index / 256] >> (m.index % 256)) & 1 == 1;
-        }
-        if (!earned) revert NotEarned(account, roundId);
-        return _shareOf(entry);
+    /// @dev Whether the member served a settled round: as its cloud, or as fog or signer of an included
+    /// cluster.
+    function _served(
+        Member memory m,
+        RoundEntry entry,
+        uint256 roundId,
+        mapping(uint256 roundId => uint256 bits) storage signed
+    ) private view returns (bool) {
+        if (m.role == Role.Cloud) return entry.cloud() == m.index;
+        if (m.role == Role.None || (entry.included() >> m.cluster) & 1 == 0) return false;
+        return m.role == Role.Fog || (signed[roundId] >> (m.index % 256)) & 1 == 1;
     }
 }

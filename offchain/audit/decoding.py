@@ -123,22 +123,15 @@ class Abi:
         entry = self._by_name[function]
         return entry.signature[:4] + encode(entry.types, arguments)
 
-    def answer(self, function: str, data: bytes) -> dict[str, Any]:
-        """Decode a view's answer: values by name, by position where they have none.
+    def answer(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """Decode a view's answer.
 
         Raises
         ------
         Undecodable
             When it is no answer of that view.
         """
-        outputs = self._by_name[function].abi["outputs"]
-        values = _decode(list(_types(outputs)), data)
-        names = [field["name"] or str(place) for place, field in enumerate(outputs)]
-        return dict(zip(names, values, strict=True))
-
-    def component_names(self, function: str) -> tuple[str, ...]:
-        """Names of the fields of the struct that a view answers."""
-        return tuple(c["name"] for c in self._by_name[function].abi["outputs"][0]["components"])
+        return _decode(list(_types(self._by_name[function].abi["outputs"])), data)
 
 
 def _types(fields: Sequence[Json]) -> tuple[str, ...]:

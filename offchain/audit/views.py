@@ -14,6 +14,8 @@ from offchain.audit.task import BOUNDS
 from offchain.crypto.hashing import keccak256
 
 Answer = dict[str, Any]
+"""Values in the order of the view, by a name for findings."""
+
 Expected = dict[Question, Answer]
 
 _NO_ADDRESS: Final = bytes(20)
@@ -146,6 +148,6 @@ def check_views(at: At, abi: Abi, record: PublicRecord, expected: Expected) -> N
         except Undecodable as error:
             at.fail(str(question), str(error), list(answer.values()))
             continue
-        for name, value in answer.items():
-            field = f"{question}.{name}" if len(answer) > 1 else str(question)
-            at.equal(field, found.get(name), value)
+        at.equal(f"{question} values", len(found), len(answer))
+        for (name, value), given in zip(answer.items(), found, strict=False):
+            at.equal(f"{question}.{name}" if len(answer) > 1 else str(question), given, value)

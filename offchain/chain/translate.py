@@ -107,8 +107,7 @@ class Directory:
 
     def roster(self, cluster: int) -> ClusterRoster:
         """A copy of a cluster's roster for one node to keep."""
-        shared = self.clusters[cluster]
-        return ClusterRoster(cluster, shared.fog, dict(shared.members), shared.admitted)
+        return self.clusters[cluster].copy()
 
 
 def protocol_event(event: EventData, opened_at: int) -> Event | None:

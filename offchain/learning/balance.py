@@ -1,8 +1,8 @@
 """How many rows and how many devices each class has, also from secure sums.
 
-A device's contribution is [rows of class 0, ..., R h_0, ...], with h_c = 1 if it has rows of class c
-and R the public bound on a device's rows: the factor lifts h above the rounding of the encoding. The
-sums over all devices tell no more than the totals per class.
+A device's contribution is [rows of class 0, ..., R h_0, ...], with h_c = 1 if it has rows of class
+c and R the public bound on a device's rows: the factor lifts h above the rounding of the encoding.
+The sums over all devices tell no more than the totals per class.
 """
 
 from __future__ import annotations

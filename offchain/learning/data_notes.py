@@ -91,7 +91,7 @@ def constant_columns(X: Floats, names: Sequence[str]) -> list[Note]:
 
 def ranges(X: Floats, names: Sequence[str], limits: Floats) -> list[Note]:
     """Columns that leave their public range, or use too little of it to be resolved."""
-    outside = ((X < limits[:, 0]) | (X > limits[:, 1])).sum(axis=0)
+    outside = (np.clip(X, limits[:, 0], limits[:, 1]) != X).sum(axis=0)
     notes = [
         Note(
             "outside-range",

@@ -1,4 +1,4 @@
-"""A device's rows by an agreed schema: numbers out, missing values dropped and counted or refused."""
+"""A device's rows by an agreed schema; missing values are dropped and counted, or refused."""
 
 from __future__ import annotations
 

@@ -39,11 +39,12 @@ def read_csv(path: Path, rows: int) -> tuple[tuple[str, ...], list[list[str]]]:
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
     except (OSError, EOFError, ValueError) as error:
         raise DataFileError(str(path), f"cannot be read: {error}") from error
-    header, *cells = csv.reader(text.splitlines()) if text else [[]]
+    lines = list(csv.reader(text.splitlines()))
+    header, cells = tuple(lines[0]) if lines else (), lines[1:]
     if len(cells) != rows:
         raise DataFileError(str(path), f"has {len(cells)} rows, not {rows}")
     _require_width(path, cells, len(header))
-    return tuple(header), cells
+    return header, cells
 
 
 def _require_width(path: Path, cells: Iterable[list[str]], columns: int) -> None:

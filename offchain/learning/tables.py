@@ -1,8 +1,8 @@
 """Reading tables, CSV or Parquet, so that every error names file, row and column.
 
-CSV: UTF-8, one header line, cells separated by commas, semicolons or tabs (whichever the header has
-most of); where the separator is no comma, numbers may have a decimal comma. A cell counts as missing
-when it is empty or holds a mark such as NA. No cell's content is part of a message.
+CSV: UTF-8, one header line, cells separated by commas, semicolons or tabs (whichever the header
+has most of); where the separator is no comma, numbers may have a decimal comma. A cell counts as
+missing when it is empty or holds a mark such as NA. No cell's content is part of a message.
 """
 
 from __future__ import annotations
@@ -79,8 +79,9 @@ class Table:
             column = self._trimmed(name)
             if self.decimal_comma:
                 column = compute.replace_substring(column, ",", ".")
-            good = compute.fill_null(compute.match_substring_regex(column, _NUMBER), True)
-            self.require(name, good, "is no number", NotANumber)
+            good = compute.match_substring_regex(column, _NUMBER)
+            missing = compute.is_null(column)
+            self.require(name, compute.or_kleene(good, missing), "is no number", NotANumber)
             column = compute.utf8_ltrim(column, "+")
         elif not _is_number(arrow.types, column.type):
             raise self.error(name, 0, f"is of type {column.type}, not a number")

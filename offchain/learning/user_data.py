@@ -1,8 +1,8 @@
 """The user's own data: from files to devices with an agreed schema, and what to know beforehand.
 
-One file per device (a folder, or a pattern with `*`), or files with a column that names the device,
-or one file of pooled rows, which a simulation spreads over devices as it does a named set. The guide
-is docs/data.md.
+One file per device (a folder, or a pattern with `*`), or files with a column that names the
+device, or one file of pooled rows, which a simulation spreads over devices as it does a named set.
+The guide is docs/data.md.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class UserDataOptions:
     device_column
         Column that names the device of a row. None: each file is a device.
     ranges
-        CSV file `feature,low,high` with the public instrument ranges. None: derived, with a warning.
+        CSV file `feature,low,high` of public instrument ranges. None: derived, with a warning.
     missing
         `drop` or `refuse` rows with missing values.
     missing_marks

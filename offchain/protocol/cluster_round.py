@@ -71,8 +71,12 @@ class ClusterRound:
 
     Parameters
     ----------
-    task, roster, selector
+    task, selector
         As the fog's.
+    roster
+        The members when the round opened.
+    live
+        The members as they are: only they can attest.
     opened
         What S said of the round.
     batch
@@ -89,6 +93,7 @@ class ClusterRound:
         self,
         task: Task,
         roster: ClusterRoster,
+        live: ClusterRoster,
         selector: Selector,
         opened: RoundOpened,
         batch: int,
@@ -98,6 +103,7 @@ class ClusterRound:
     ) -> None:
         self.task = task
         self.roster = roster
+        self._live_roster = live
         self.opened = opened
         self.number = opened.round
         self.step = Step.WAITING
@@ -174,7 +180,7 @@ class ClusterRound:
             Step.SUMMING: set(self._live) - self._digests.keys(),
             Step.ATTESTING: self._digests.keys() - self._attestations.keys(),
         }
-        return waiting[self.step] & self.roster.members.keys()
+        return waiting[self.step] & self._live_roster.members.keys()
 
     def _fail(self, why: str) -> None:
         self.step = Step.FAILED
@@ -249,7 +255,7 @@ class ClusterRound:
             round_number,
             self._batch,
             self._beacon,
-            {i: p for i, p in self._packets.items() if i in self.roster.members},
+            self._packets,
             self._randomness.child(b"masking"),
         )
         for index, error in verified.refused:
@@ -266,7 +272,7 @@ class ClusterRound:
             return
         self._selection = sharing.select(
             self.roster,
-            {i: verified.commitments[i] for i in chosen.kept if i in self.roster.members},
+            {i: verified.commitments[i] for i in chosen.kept},
         )
         self._packets = {}
         self.step = Step.SHARING
@@ -367,10 +373,11 @@ class ClusterRound:
     def _anchor(self) -> None:
         if self._built is None:
             return
+        live = self._live_roster
         aggregate = anchoring.aggregate(
-            self.roster,
+            live,
             self._built.message,
-            {i: s for i, s in self._attestations.items() if i in self.roster.members},
+            {i: s for i, s in self._attestations.items() if i in live.members},
             self._randomness.child(b"attestations"),
         )
         for index, error in aggregate.refused:

@@ -66,6 +66,7 @@ class DeviceKeys:
 @dataclass
 class _RoundState:
     opened: RoundOpened
+    roster: ClusterRoster  # the members when the round opened
     beacon: bytes | None = None
     model: FieldVector | None = None
     update: masking.MaskedUpdate | None = None
@@ -126,7 +127,7 @@ class Device(Role):
     def _on_event(self, event: Event) -> None:
         match event:
             case RoundOpened():
-                self._round = _RoundState(event)
+                self._round = _RoundState(event, self.roster.copy())
                 self._last_round = event.round
                 self._seen.clear()
                 self._drop_old_batches(event.round)
@@ -276,13 +277,13 @@ class Device(Role):
             if state.selection.root != selection.root:
                 raise Equivocation("selection: the fog has signed two different ones")
             return
-        chosen = sharing.parse_selection(self.task, self.roster, selection)
+        chosen = sharing.parse_selection(self.task, state.roster, selection)
         chosen.require_member(self.index, self.address, state.update.commitment)
         state.selection = chosen
         secret = self._randomness.child(b"deal %d" % state.opened.round)
         dealing = sharing.deal_shares(
             self.task,
-            self.roster,
+            state.roster,
             chosen,
             self.index,
             state.update,
@@ -310,7 +311,7 @@ class Device(Role):
         outcome = sharing.check_delivery(
             self.task,
             self._domain,
-            self.roster,
+            state.roster,
             state.selection,
             self.index,
             self._keys.sealing,
@@ -385,7 +386,7 @@ class Device(Role):
         anchor = anchoring.make_anchor(state.selection, state.qualified, proposal.sums_root)
         if anchor.commitments.to_bytes() != proposal.commitments:
             raise AnchorMismatch("anchor: the sum of commitments is not that of the qualified set")
-        message = anchoring.anchor_message(self.task, state.opened.round, self.roster, anchor)
+        message = anchoring.anchor_message(self.task, state.opened.round, state.roster, anchor)
         if state.anchor_message not in (None, message):
             raise Equivocation("anchor: another one was attested in this round")
         state.anchor_message = message

@@ -140,6 +140,7 @@ class Fog(Role):
         else:
             self._round = ClusterRound(
                 self.task,
+                self.roster.copy(),
                 self.roster,
                 self._selector,
                 event,

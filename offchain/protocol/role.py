@@ -65,6 +65,10 @@ class ClusterRoster:
     members: dict[int, Member] = field(default_factory=dict)
     admitted: int = 0  # devices ever admitted: the width of the bitmaps of S
 
+    def copy(self) -> "ClusterRoster":
+        """As it is now: what a round keeps to, whoever leaves while it runs."""
+        return ClusterRoster(self.cluster, self.fog, dict(self.members), self.admitted)
+
     def index_of(self, account: bytes) -> int:
         """The index of a device.
 

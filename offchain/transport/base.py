@@ -51,7 +51,7 @@ def parse_account(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Files (PEM) with which a node shows who it is: its certificate, its key, and the authority."""
+    """Files (PEM) with which a node shows who it is, and that of the authority it trusts."""
 
     certificate: Path
     key: Path
@@ -112,7 +112,7 @@ class Limits:
     outbox: int = 256 * 1024 * 1024
     resend_first: float = 3.0
     resend_longest: float = 60.0
-    publishers: int = 8
+    publishers: int = 32
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ class Transport(Protocol):
         """
         ...
 
-    def send(self, recipient: bytes, data: bytes, *, until: int = 0, ask_first: bool = False) -> None:
+    def send(
+        self, recipient: bytes, data: bytes, *, until: int | None = None, ask_first: bool = False
+    ) -> None:
         """Take a message into the outbox, from where it is sent until it is acknowledged.
 
         Parameters
@@ -163,7 +165,7 @@ class Transport(Protocol):
         data
             The message. The same bytes to the same recipient are one message, however often given.
         until
-            The last round in which it is of use: see ``forget_before``.
+            The last round in which it is of use, if it has one: see ``forget_before``.
         ask_first
             Ask the recipient whether it has the message already, before sending it: for what may
             have been sent before a restart.
@@ -194,6 +196,11 @@ class Transport(Protocol):
     @property
     def outstanding(self) -> int:
         """How many messages in the outbox are not acknowledged."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is there just now."""
         ...
 
     async def drain(self, timeout: float) -> bool:

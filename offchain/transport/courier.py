@@ -4,8 +4,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
 
 from offchain.transport.base import Identity, Limits, Received, Statistics
 from offchain.transport.carrier import Carrier
@@ -16,6 +16,7 @@ from offchain.transport.outbox import Outbox
 
 _LOG = logging.getLogger(__name__)
 _ANSWERS_KEPT: Final = 65536
+_PAUSE: Final = 0.05
 
 
 class Courier:
@@ -48,7 +49,8 @@ class Courier:
         self._outbox = Outbox(self._limits, self.statistics)
         self._answers: deque[tuple[bytes, Frame]] = deque(maxlen=_ANSWERS_KEPT)
         self._arrived: deque[Received] = deque()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(self._limits.publishers)
         self._failure: BaseException | None = None
         self._closed = False
         self._up = asyncio.Event()
@@ -61,8 +63,7 @@ class Courier:
 
     async def connect(self, identity: Identity) -> None:
         await self._carrier.open(identity, self)
-        for _ in range(self._limits.publishers):
-            self._start(self._publish())
+        self._start(self._dispatch())
         self._start(self._keep_time())
 
     def send(
@@ -120,10 +121,10 @@ class Courier:
 
     async def close(self) -> None:
         self._closed = True
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._carrier.close()
         self._news.set()
 
@@ -136,13 +137,12 @@ class Courier:
         except FrameRefused as error:
             self.statistics.refused[error.reason] += 1
             return
-        now = self._clock()
         if not isinstance(parsed, Data | Ask):
-            self._outbox.answer(sender, parsed, now)
+            self._outbox.answer(sender, parsed)
             self._settled.set()
             self._work.set()
             return
-        message, answer = self._inbox.take(sender, parsed, now)
+        message, answer = self._inbox.take(sender, parsed, self._clock())
         if answer is not None:
             self._answers.append((sender, answer))
             self._work.set()
@@ -155,6 +155,7 @@ class Courier:
         self.statistics.connections += 1
         self._up.set()
         self._outbox.reconnected(self._clock())
+        self._sooner.set()
         self._work.set()
 
     def down(self) -> None:
@@ -163,52 +164,55 @@ class Courier:
 
     # ---- at work
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(_forever(work))
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
         task.add_done_callback(self._finished)
-        self._tasks.append(task)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
             _LOG.error("transport: stopped by a fault of its own", exc_info=self._failure)
             self._news.set()
 
-    async def _publish(self) -> None:
+    async def _dispatch(self) -> None:
         while True:
+            await self._room.acquire()
             await self._up.wait()
             item = self._answers.popleft() if self._answers else None
             item = item or self._outbox.next_frame(self._clock())
             if item is None:
+                self._room.release()
                 self._work.clear()
-                self._settled.set()
                 await self._work.wait()
-                continue
-            recipient, frame = item
+            else:
+                self._start(self._publish(*item))
+
+    async def _publish(self, recipient: bytes, frame: Frame) -> None:
+        try:
+            await self._carrier.publish(recipient, encode(frame), lasting=isinstance(frame, Data))
+        except CarrierDown:
+            self._outbox.unsent(recipient, frame)
+            self._work.set()
+            await asyncio.sleep(_PAUSE)  # the carrier may not yet know that it is down
+        finally:
+            self._room.release()
             self._sooner.set()
-            try:
-                await self._carrier.publish(
-                    recipient, encode(frame), lasting=isinstance(frame, Data)
-                )
-            except CarrierDown:
-                self._outbox.unsent(recipient, frame)
+            self._settled.set()
 
     async def _keep_time(self) -> None:
+        longest = self._limits.partial_time / 4
         while True:
             now = self._clock()
             self._inbox.expire(now)
+            wake = None
             if self._up.is_set():
                 self._outbox.wake(now)
                 self._work.set()
-            wake = self._outbox.next_wake()
-            longest = self._limits.partial_time / 4
-            wait = longest if wake is None else min(max(wake - now, 0.01), longest)
+                wake = self._outbox.next_wake()
             self._sooner.clear()
-            await _wait(self._sooner, wait)
-
-
-async def _forever(work: "asyncio._CoroutineLike[None]") -> None:
-    await work
+            await _wait(self._sooner, longest if wake is None else min(wake - now, longest))
 
 
 async def _wait(event: asyncio.Event, timeout: float) -> bool:

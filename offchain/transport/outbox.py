@@ -94,7 +94,7 @@ class Outbox:
             lane.fresh.append(digest)
             self._ready[recipient] = None
 
-    def answer(self, recipient: bytes, answer: Done | Held | Missing, now: float) -> None:
+    def answer(self, recipient: bytes, answer: Done | Held | Missing) -> None:
         """Take what a recipient says of a message; of one that is not here it is ignored."""
         lane = self._lanes.get(recipient)
         message = lane.messages.get(answer.digest) if lane else None

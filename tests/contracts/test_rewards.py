@@ -170,7 +170,7 @@ def test_claim__failed_or_unknown_round__refused(task: Task, outsider: Any) -> N
     with ape.reverts(task.contract.NotClaimable, round=1):
         task.contract.claim(task.fogs[0], [1], sender=outsider)
     for unknown in (0, 2, 1 << 200):
-        with ape.reverts(task.contract.UnknownRound, round=unknown):
+        with ape.reverts(task.contract.NotClaimable, round=unknown):
             task.contract.claim(task.fogs[0], [unknown], sender=outsider)
 
 

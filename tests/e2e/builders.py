@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from web3 import Web3
-from web3.types import RPCEndpoint
 
+from offchain.chain.artifact import Artifact
 from offchain.chain.contract import ContractS
 from offchain.chain.port import Receipt
 from offchain.crypto.field import FieldVector
@@ -173,7 +173,7 @@ class World:
     randomness: Randomness
 
     @staticmethod
-    def found(web3: Web3, artefact: tuple[list[dict[str, Any]], bytes], shape: Shape) -> World:
+    def found(web3: Web3, artifact: Artifact, shape: Shape) -> World:
         """Deploy S and admit everybody."""
         randomness = Randomness(SEED)
         who = simulation.draw_identities(
@@ -181,14 +181,13 @@ class World:
         )
         payers = [who.authority, *who.clouds, *who.fogs]
         simulation.give_ether(web3, [key.address for key in payers])
-        abi, bytecode = artefact
         contract = simulation.deploy(
-            web3, abi, bytecode, who.authority, shape.parameters, bytes(128)
+            web3, artifact.abi, artifact.bytecode, who.authority, shape.parameters, bytes(128)
         )
         simulation.admit_all(contract, who, shape.parameters)
         contract.transact(who.authority, "fundPool", value=10**18)
         return World(
-            shape, web3, abi, contract.address, contract.deployed_at, who, randomness
+            shape, web3, artifact.abi, contract.address, contract.deployed_at, who, randomness
         )
 
     @property
@@ -411,7 +410,3 @@ class Run:
         """Data slots of the model that S holds, as integers, count slot first."""
         return self.shape.layout.extract(self.sim.model)
 
-
-def request(web3: Web3, method: str, *parameters: object) -> Any:
-    """One JSON-RPC request of the local node."""
-    return web3.provider.make_request(RPCEndpoint(method), list(parameters))["result"]

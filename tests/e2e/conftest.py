@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from web3 import Web3
 
+from offchain.chain.artifact import Artifact
 from tests.e2e.builders import Run, Shape, World
 
 ONE_CLUSTER = Shape(clusters=(5,))
@@ -14,11 +15,8 @@ PACKED = Shape(clusters=(6,), packing=2)
 
 
 @pytest.fixture(scope="session")
-def artefact(project: Any) -> tuple[list[dict[str, Any]], bytes]:
-    """ABI and deployment code of Contract S."""
-    contract = project.ContractS.contract_type
-    abi = [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
-    return abi, bytes.fromhex(contract.deployment_bytecode.bytecode.removeprefix("0x"))
+def artifact(project: Any) -> Artifact:
+    return Artifact.of(project.ContractS.contract_type)
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +25,21 @@ def web3(chain: Any) -> Web3:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def worlds(web3: Web3, artefact: tuple[list[dict[str, Any]], bytes]) -> dict[Shape, World]:
+def worlds(web3: Web3, artifact: Artifact) -> dict[Shape, World]:
     shapes = (ONE_CLUSTER, TWO_CLUSTERS, PACKED)
-    return {shape: World.found(web3, artefact, shape) for shape in shapes}
+    return {shape: World.found(web3, artifact, shape) for shape in shapes}
 
 
 @pytest.fixture
 def found(
-    web3: Web3, artefact: tuple[list[dict[str, Any]], bytes], worlds: dict[Shape, World]
+    web3: Web3, artifact: Artifact, worlds: dict[Shape, World]
 ) -> Callable[[Shape], World]:
     """The deployment of a shape: the session's, or one of the test's own."""
 
     def choose(shape: Shape) -> World:
         world = worlds.get(shape)
         if world is None or not world.stands:
-            world = World.found(web3, artefact, shape)
+            world = World.found(web3, artifact, shape)
         return world
 
     return choose

@@ -6,8 +6,8 @@ import pytest
 
 from offchain.learning.baseline import simulate
 from offchain.learning.datasets import load
-from offchain.learning.defaults import DEFAULTS, defaults
-from offchain.learning.errors import UnknownNameError
+from offchain.learning.defaults import DEFAULTS, defaults, own_data_defaults
+from offchain.learning.errors import OptionError, UnknownNameError
 from offchain.learning.models import ModelKind
 from offchain.learning.partition import Dirichlet, Even
 
@@ -15,16 +15,30 @@ BARS = {
     ("fault7", ModelKind.SOFTMAX): 0.935,
     ("fault2", ModelKind.LOGISTIC): 0.974,
     ("softsensor", ModelKind.LINEAR): 0.947,
+    ("fault18", ModelKind.SOFTMAX): 0.699,
+    ("petrobras", ModelKind.LINEAR): 0.931,
+    ("shuttle", ModelKind.LOGISTIC): 0.995,
 }
+
+
+CLIPPED_AT_FIRST = ("fault18", "shuttle")
 
 
 @pytest.mark.parametrize(("name", "kind"), list(BARS))
 def test_defaults__sixteen_devices_even__reach_the_central_result_unclipped(name, kind):
     simulation = simulate(
-        load(name), defaults(name, kind), devices=16, split=Even(), seed=7, noise_multiplier=1.0
+        load(name),
+        defaults(name, kind),
+        devices=16,
+        split=Even(),
+        seed=7,
+        noise_multiplier=1.0,
+        rounds=10 if name == "fault18" else None,
     )
     assert simulation.rounds[-1].score >= BARS[name, kind]
-    assert sum(r.clipped for r in simulation.rounds) == 0
+    clipped = [r.clipped for r in simulation.rounds]
+    assert clipped[0] == (16 if name in CLIPPED_AT_FIRST else 0)
+    assert sum(clipped[1:]) == 0
     assert simulation.rounds[-1].loss < simulation.rounds[0].loss
 
 
@@ -72,3 +86,17 @@ def test_defaults__unknown_pair__lists_the_known():
     with pytest.raises(UnknownNameError) as caught:
         defaults("fault7", ModelKind.LINEAR)
     assert "fault7/softmax" in caught.value.known
+
+
+@pytest.mark.parametrize(("name", "bar"), [("fault7", 0.93), ("petrobras", 0.926)])
+def test_own_data_defaults__sets_they_were_not_tuned_for__come_near_unclipped(name, bar):
+    dataset = load(name)
+    parameters = own_data_defaults(dataset.model(), len(dataset.X_train) // 16)
+    simulation = simulate(dataset, parameters, devices=16, split=Even(), seed=0, score_every=20)
+    assert simulation.rounds[-1].score >= bar
+    assert simulation.rounds[-1].clipped == 0
+
+
+def test_own_data_defaults__no_rows__option_error():
+    with pytest.raises(OptionError, match="rows = 0"):
+        own_data_defaults(load("fault7").model(), 0)

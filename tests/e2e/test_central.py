@@ -1,0 +1,41 @@
+"""Without attack or drop-out the devices together compute the central gradient, and so its model.
+
+The reference is the gradient of `offchain.learning` over all rows at once, and gradient descent.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from offchain.learning.models import ModelKind
+from tests.e2e.builders import Shape, World
+from tests.e2e.learning import L2, RATE, ROWS, learning, shape
+
+NOISE = 0.001
+RELATIVE = 1e-6
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 5])
+@pytest.mark.parametrize("kind", list(ModelKind), ids=lambda kind: kind.value)
+def test_gradient__of_the_clusters__equals_the_central_one_and_so_does_the_model(
+    found: Callable[[Shape], World], kind: ModelKind, clusters: int
+) -> None:
+    devices = (2,) * clusters
+    made = learning(kind, sum(devices), NOISE)
+    run = found(shape(devices)).run(made.trainers(devices), value_bound=made.value_bound)
+    assert run.round().settled  # the statistics round
+    X, y = made.standardised(run)
+    central = made.model.initial()
+    # Several rounds with two clusters: the model goes on to follow.
+    for number in (2, 3, 4) if clusters == 2 else (2,):
+        before = made.theta(run)
+        outcome = run.round()
+        assert outcome.result is not None
+        assert outcome.result.included == tuple(range(clusters))
+        expected = made.model.gradient_sum(before, X, y, L2)
+        difference = np.linalg.norm(made.gradient(run, number) - expected)
+        assert difference <= RELATIVE * np.linalg.norm(expected)
+        central = central - RATE / ROWS * made.model.gradient_sum(central, X, y, L2)
+        assert np.linalg.norm(made.theta(run) - central) <= RELATIVE * np.linalg.norm(central)
+    assert run.refusals == {}

@@ -1,0 +1,74 @@
+"""Each task is played once a session, on a node of its own: tests only read what it left."""
+
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web3 import Web3
+
+from offchain.audit.task import Artifacts, Compiled
+from offchain.chain.artifact import Artifact
+from tests.e2e.builders import World
+from tests.offchain.audit import cases
+from tests.offchain.audit.cases import SHAPE, Case
+
+ANVIL = Path(__file__).parents[3] / "node_modules" / ".bin" / "anvil"
+
+
+@pytest.fixture(scope="session")
+def artifacts(project: Any) -> Artifacts:
+    return Artifacts(
+        contract=Compiled.of(project.ContractS.contract_type),
+        verifier=Compiled.of(project.Verifier.contract_type),
+        noise_sampler=Compiled.of(project.NoiseSampler.contract_type),
+    )
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Web3]:
+    """A local chain that no other test touches."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = [str(ANVIL), "--hardfork", "osaka", "--port", str(port), "--silent"]
+    with subprocess.Popen(arguments) as process:
+        try:
+            web3 = Web3(Web3.HTTPProvider(f"http://127.0.0.1:{port}"))
+            while not web3.is_connected():
+                assert process.poll() is None
+            yield web3
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def played(node: Web3, artifacts: Artifacts) -> Callable[[Callable[..., Case]], Case]:
+    """Plays a task from a new deployment."""
+    artifact = Artifact(artifacts.contract.abi, artifacts.contract.creation)
+
+    def play(script: Callable[..., Case]) -> Case:
+        world = World.found(node, artifact, SHAPE)
+        return script(world, artifacts)
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def undisturbed(played: Callable[..., Case]) -> Case:
+    """Two clusters, a statistics round, three rounds."""
+    return played(cases.undisturbed)
+
+
+@pytest.fixture(scope="session")
+def dropped_out(played: Callable[..., Case]) -> Case:
+    """The same with devices and a fog that fall silent."""
+    return played(cases.dropped_out)
+
+
+@pytest.fixture(scope="session")
+def eventful(played: Callable[..., Case]) -> Case:
+    """A rejected result, a withdrawn model, exits, all kinds of claims."""
+    return played(cases.eventful)
