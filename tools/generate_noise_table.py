@@ -32,8 +32,7 @@ library GaussianTable {{
     int256 internal constant FIRST = -320;
     uint256 internal constant THRESHOLDS = 640;
 
-    bytes internal constant LOWER_HALF =
-{lines};
+    bytes internal constant LOWER_HALF = {lines};
 }}
 """
 
@@ -65,7 +64,7 @@ def solidity_source(table: bytes) -> str:
         f'        hex"{half[i : i + BYTES_PER_LINE].hex()}"'
         for i in range(0, len(half), BYTES_PER_LINE)
     ]
-    return TEMPLATE.format(lines="\n".join(lines))
+    return TEMPLATE.format(lines="\n".join(lines).lstrip())
 
 
 def main() -> int:

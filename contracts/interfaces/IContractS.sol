@@ -296,9 +296,7 @@ interface IContractS {
     );
     event PoolFunded(address indexed payer, uint256 amount);
     /// @param rounds Bitmap: bit i stands for round `256 * word + i`.
-    event RewardClaimed(
-        address indexed account, uint256 word, uint256 rounds, uint256 amount
-    );
+    event RewardClaimed(address indexed account, uint256 word, uint256 rounds, uint256 amount);
     /// @notice What `account` earned as a reporter was paid.
     event CreditPaid(address indexed account, uint256 amount);
 

@@ -71,9 +71,7 @@ library Bls12381 {
             // y < p for every point that a precompile accepted; the borrow of the low words moves up.
             uint256 borrow = point.yLow > P_LOW ? 1 : 0;
             return
-                G1Point(
-                    point.xHigh, point.xLow, P_HIGH - point.yHigh - borrow, P_LOW - point.yLow
-                );
+                G1Point(point.xHigh, point.xLow, P_HIGH - point.yHigh - borrow, P_LOW - point.yLow);
         }
     }
 
@@ -89,11 +87,7 @@ library Bls12381 {
         if (!ok) revert IContractS.G1AddFailed();
     }
 
-    function multiply(G1Point memory point, uint256 scalar)
-        internal
-        view
-        returns (G1Point memory)
-    {
+    function multiply(G1Point memory point, uint256 scalar) internal view returns (G1Point memory) {
         bytes memory input = new bytes(TERM_BYTES);
         put(input, 0, point);
         assembly ("memory-safe") {
@@ -103,11 +97,7 @@ library Bls12381 {
     }
 
     /// @dev `sum_i base^i points_i`; also checks that each point lies in the subgroup.
-    function combine(bytes memory points, uint256 base)
-        internal
-        view
-        returns (G1Point memory)
-    {
+    function combine(bytes memory points, uint256 base) internal view returns (G1Point memory) {
         uint256 count = points.length / POINT_BYTES;
         bytes memory input = new bytes(count * TERM_BYTES);
         uint256 scalar = 1;
@@ -157,9 +147,7 @@ library Bls12381 {
         uint256 flags = 4;
         if (isInfinity(point)) {
             flags = 6;
-        } else if (
-            point.yHigh > HALF_HIGH || (point.yHigh == HALF_HIGH && point.yLow > HALF_LOW)
-        ) {
+        } else if (point.yHigh > HALF_HIGH || (point.yHigh == HALF_HIGH && point.yLow > HALF_LOW)) {
             flags = 5;
         }
         head = bytes32((flags << 253) | (point.xHigh << 128) | (point.xLow >> 128));

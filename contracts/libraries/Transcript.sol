@@ -73,8 +73,8 @@ library Transcript {
     ) internal pure returns (uint256) {
         return uint256(
             keccak256(
-                abi.encode(AGGREGATE, domain, round, included, commitmentDigest, vectorDigest)
-            )
+            abi.encode(AGGREGATE, domain, round, included, commitmentDigest, vectorDigest)
+        )
         ) % R;
     }
 }

@@ -68,8 +68,9 @@ abstract contract Membership is Ledger {
     mapping(bytes32 keyHash => KeyOwner) private _keyOwners;
 
     // Devices that left while the round was the latest: they may be qualified in it.
-    mapping(uint256 roundId => mapping(uint256 clusterId => mapping(uint256 word => uint256 bits)))
-        internal _departed;
+    mapping(
+        uint256 roundId => mapping(uint256 clusterId => mapping(uint256 word => uint256 bits))
+    ) internal _departed;
 
     // ------------------------------------------------------------------------------------------------
     // External
@@ -99,12 +100,7 @@ abstract contract Membership is Ledger {
     }
 
     /// @inheritdoc IContractS
-    function admitFog(address account)
-        external
-        override
-        onlyAuthority
-        returns (uint256 clusterId)
-    {
+    function admitFog(address account) external override onlyAuthority returns (uint256 clusterId) {
         clusterId = _roster.clusters;
         if (clusterId == MAX_CLUSTERS) revert TooManyClusters();
         Member storage m = _requireAdmissible(account, _fogStake);
@@ -195,9 +191,8 @@ abstract contract Membership is Ledger {
         )
     {
         Member memory m = _members[account];
-        return (
-            m.role, _isActive(account), m.slashed, m.stake, m.cluster, m.index, m.withdrawableAt
-        );
+        return
+            (m.role, _isActive(account), m.slashed, m.stake, m.cluster, m.index, m.withdrawableAt);
     }
 
     /// @inheritdoc IContractS
@@ -377,9 +372,7 @@ abstract contract Membership is Ledger {
 
     function _requireKey(uint256 clusterId, uint256 index, bytes32 keyHash) private view {
         KeyOwner memory owner = _keyOwners[keyHash];
-        if (
-            owner.account == address(0) || owner.cluster != clusterId || owner.index != index
-        ) {
+        if (owner.account == address(0) || owner.cluster != clusterId || owner.index != index) {
             revert WrongKey(clusterId, index, keyHash);
         }
     }
@@ -391,7 +384,6 @@ abstract contract Membership is Ledger {
 
     function _storeKey(uint256 clusterId, G1Point memory p) private {
         // Coordinates are below p < 2^384.
-        _aggregateKeys[clusterId] =
-            PackedPoint(p.xLow, p.yLow, uint128(p.xHigh), uint128(p.yHigh));
+        _aggregateKeys[clusterId] = PackedPoint(p.xLow, p.yLow, uint128(p.xHigh), uint128(p.yHigh));
     }
 }

@@ -49,8 +49,9 @@ abstract contract Rounds is Membership {
     // submitted keccak(that, vector digest).
     mapping(uint256 roundId => mapping(uint256 clusterId => bytes32 record)) internal _records;
     // The round comes last: a claim of many rounds hashes the rest once.
-    mapping(uint256 clusterId => mapping(uint256 word => mapping(uint256 roundId => uint256 bits)))
-        internal _signers;
+    mapping(
+        uint256 clusterId => mapping(uint256 word => mapping(uint256 roundId => uint256 bits))
+    ) internal _signers;
     mapping(uint256 clusterId => mapping(uint256 batch => bytes32 root)) private _noiseRoots;
 
     // ------------------------------------------------------------------------------------------------
@@ -171,8 +172,7 @@ abstract contract Rounds is Membership {
         bytes calldata proof
     ) external override {
         _requireSubmittable(roundId, clusterId);
-        (bytes32 record, bytes32 message) =
-            _recordOf(roundId, clusterId, anchored, signerCount);
+        (bytes32 record, bytes32 message) = _recordOf(roundId, clusterId, anchored, signerCount);
         _requireRecord(roundId, clusterId, record);
 
         uint256 z = Transcript.cumulativeChallenge(message, vectorDigest);
@@ -372,10 +372,7 @@ abstract contract Rounds is Membership {
     ) internal view returns (bytes32 record, bytes32 message) {
         message = _anchorMessage(roundId, clusterId, anchored);
         record = _anchorRecord(
-            message,
-            signerCount,
-            Bitmap.count(anchored.qualified),
-            keccak256(anchored.commitments)
+            message, signerCount, Bitmap.count(anchored.qualified), keccak256(anchored.commitments)
         );
     }
 
@@ -452,9 +449,10 @@ abstract contract Rounds is Membership {
         _requireLength(signers_.length, words);
         _requireLength(qualified.length, words);
         for (uint256 w = 0; w < words; ++w) {
-            uint256 active = _activeDevices[clusterId][w] & Bitmap.maskBelow(eligible, w);
+            uint256 mask = Bitmap.maskBelow(eligible, w);
+            uint256 active = _activeDevices[clusterId][w] & mask;
             uint256 strangers = qualified[w] & ~active;
-            if (strangers != 0) strangers &= ~_departed[roundId][clusterId][w];
+            if (strangers != 0) strangers &= ~(_departed[roundId][clusterId][w] & mask);
             strangers |= signers_[w] & ~active;
             if (strangers != 0) revert NotActiveDevices(clusterId, w, strangers);
         }

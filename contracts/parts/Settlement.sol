@@ -94,12 +94,7 @@ abstract contract Settlement is Rounds {
     }
 
     /// @inheritdoc IContractS
-    function claimedRounds(address account, uint256 word)
-        external
-        view
-        override
-        returns (uint256)
-    {
+    function claimedRounds(address account, uint256 word) external view override returns (uint256) {
         return _claimed[account][word];
     }
 
@@ -260,9 +255,7 @@ abstract contract Settlement is Rounds {
         _accounts.owed += uint128(amount);
         _log.store(
             roundId,
-            RoundLog.pack(
-                included, entry.units(), _members[msg.sender].index, entry.beaconBlock()
-            )
+            RoundLog.pack(included, entry.units(), _members[msg.sender].index, entry.beaconBlock())
         );
         Latest storage l = _latest;
         l.settled = true;
@@ -277,8 +270,7 @@ abstract contract Settlement is Rounds {
         returns (uint256 amount)
     {
         Member memory m = _members[account];
-        mapping(uint256 roundId => uint256 bits) storage signed =
-            _signers[m.cluster][m.index / 256];
+        mapping(uint256 roundId => uint256 bits) storage signed = _signers[m.cluster][m.index / 256];
         uint256 rejectable = _rejectableRound();
         uint256 word = type(uint256).max;
         uint256 claimed;
@@ -308,13 +300,9 @@ abstract contract Settlement is Rounds {
         amount += part;
     }
 
-    function _flush(
-        address account,
-        uint256 word,
-        uint256 claimed,
-        uint256 fresh,
-        uint256 amount
-    ) private {
+    function _flush(address account, uint256 word, uint256 claimed, uint256 fresh, uint256 amount)
+        private
+    {
         if (fresh == 0) return;
         _claimed[account][word] = claimed | fresh;
         emit RewardClaimed(account, word, fresh, amount);
@@ -328,7 +316,9 @@ abstract contract Settlement is Rounds {
         uint256 roundId,
         mapping(uint256 roundId => uint256 bits) storage signed
     ) private view returns (bool) {
-        if (m.role == Role.Cloud) return entry.cloud() == m.index;
+        if (m.role == Role.Cloud) {
+            return entry.cloud() == m.index;
+        }
         if (m.role == Role.None || (entry.included() >> m.cluster) & 1 == 0) return false;
         return m.role == Role.Fog || (signed[roundId] >> (m.index % 256)) & 1 == 1;
     }

@@ -122,9 +122,7 @@ abstract contract Task is IContractS, EIP712 {
         _check("noiseRounds", p.noiseRounds, p.noiseRounds >= 1);
         _check("candidates", p.candidates, p.candidates >= 2);
         _check(
-            "beaconDelay",
-            p.beaconDelay,
-            p.beaconDelay >= 1 && p.beaconDelay <= MAX_BEACON_DELAY
+            "beaconDelay", p.beaconDelay, p.beaconDelay >= 1 && p.beaconDelay <= MAX_BEACON_DELAY
         );
         _check(
             "fractionalBits",

@@ -77,9 +77,10 @@ def members_of(words: Iterable[int]) -> frozenset[int]:
 
 
 def bitmap_of(members: Iterable[int], count: int) -> tuple[int, ...]:
-    """Return a bitmap of ``count`` bits."""
-    words = [0] * word_count(count)
-    for member in members:
+    """Return a bitmap of ``count`` bits, or of more if a member lies beyond."""
+    listed = list(members)
+    words = [0] * word_count(max([count, *(member + 1 for member in listed)]))
+    for member in listed:
         words[member // WORD_BITS] |= 1 << (member % WORD_BITS)
     return tuple(words)
 

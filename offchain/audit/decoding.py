@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -87,8 +88,8 @@ class Abi:
             raise Undecodable(f"{entry.abi['name']}: {len(log.topics)} topics")
         values: dict[str, Any] = {}
         for place, topic in zip(indexed, log.topics[1:], strict=True):
-            values[inputs[place]["name"]] = _decode([entry.types[place]], topic)[0]
-        decoded = _decode([entry.types[i] for i in plain], log.data)
+            values[inputs[place]["name"]] = _decode((entry.types[place],), topic)[0]
+        decoded = _decode(tuple(entry.types[i] for i in plain), log.data)
         for place, value in zip(plain, decoded, strict=True):
             values[inputs[place]["name"]] = value
         return Event(entry.abi["name"], values)
@@ -104,7 +105,7 @@ class Abi:
         entry = self._functions.get(data[:4])
         if entry is None:
             raise Undecodable(f"selector {data[:4].hex()} is no function of S")
-        values = _decode(list(entry.types), data[4:], exact=False)
+        values = _decode(entry.types, data[4:], exact=False)
         payable = entry.abi.get("stateMutability") == "payable"
         return Call(entry.abi["name"], values, payable)
 
@@ -116,7 +117,7 @@ class Abi:
         Undecodable
             When they are none.
         """
-        return _decode(list(self._constructor), data)
+        return _decode(self._constructor, data)
 
     def question(self, function: str, arguments: Sequence[Any]) -> bytes:
         """Encode a call of a view."""
@@ -131,14 +132,16 @@ class Abi:
         Undecodable
             When it is no answer of that view.
         """
-        return _decode(list(_types(self._by_name[function].abi["outputs"])), data)
+        return _decode(_types(self._by_name[function].abi["outputs"]), data)
 
 
 def _types(fields: Sequence[Json]) -> tuple[str, ...]:
     return tuple(collapse_if_tuple(dict(field)) for field in fields)
 
 
-def _decode(types: list[str], data: bytes, *, exact: bool = True) -> tuple[Any, ...]:
+# Remembered: an audit follows the record twice, once to know what to ask.
+@lru_cache(maxsize=16384)
+def _decode(types: tuple[str, ...], data: bytes, *, exact: bool = True) -> tuple[Any, ...]:
     try:
         values = decode(types, data, strict=exact)
         if exact and encode(types, values) != data:

@@ -67,9 +67,14 @@ class Header:
 
     def computed_hash(self) -> bytes:
         """Return Keccak-256 of the header's RLP encoding."""
-        values = [getattr(self, f.name) for f in fields(self) if f.name != "hash"]
-        items = [integer_bytes(v) if isinstance(v, int) else v for v in values if v is not None]
-        return keccak256(rlp.encode(items))
+        return _header_hash(self)
+
+
+@lru_cache(maxsize=4096)
+def _header_hash(header: Header) -> bytes:
+    values = [getattr(header, f.name) for f in fields(header) if f.name != "hash"]
+    items = [integer_bytes(v) if isinstance(v, int) else v for v in values if v is not None]
+    return keccak256(rlp.encode(items))
 
 
 @dataclass(frozen=True)

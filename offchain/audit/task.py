@@ -93,6 +93,10 @@ def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> 
     points = parse_points(model, task["chunks"], infinity=True)
     at.holds("TaskCreated.model", points is not None, model, "one point of the group a chunk")
     at.equal("TaskCreated.modelDigest", values["modelDigest"], keccak256(model))
+    created = {created_address(contract, n) for n in range(1, _CREATED_BY_S)}
+    for name in ("verifier", "noiseSampler"):
+        own = values[name] in created
+        at.holds(f"TaskCreated.{name}", own, values[name], "a contract that S created")
     return State(
         chain_id=chain_id,
         contract=contract,
@@ -171,10 +175,10 @@ def _compare_code(
         what = f"{name}.code immutable at {start}"
         at.holds(what, known, code[start:end], "a parameter, address or domain constant of S")
         masked[start:end] = bytes(32)
-    pairs = enumerate(zip(masked, runtime, strict=True))
-    differs = next((place for place, (a, b) in pairs if a != b), None)
-    expected = "the compiled code"
-    at.holds(f"{name}.code", differs is None, f"another byte at {differs}", expected)
+    if not at.holds(f"{name}.code", masked == runtime, "other code", "the compiled code"):
+        pairs = enumerate(zip(masked, runtime, strict=True))
+        differs = next(place for place, (a, b) in pairs if a != b)
+        at.fail(f"{name}.code at {differs}", code[differs], runtime[differs])
 
 
 def _immutables(state: State) -> frozenset[bytes]:

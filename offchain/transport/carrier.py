@@ -3,9 +3,26 @@
 A carrier may lose, repeat and reorder frames. It vouches for who sent each.
 """
 
-from typing import Protocol
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 from offchain.transport.base import Identity
+
+_PATIENCE: Final = 1.0
+
+
+async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended.
+
+    Cancelling is repeated: ``asyncio.wait_for`` of Python 3.11, in libraries too, can swallow it
+    when what it waits for comes at the same moment.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_PATIENCE)
 
 
 class Listener(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 from offchain.transport.base import Identity, Limits, Received, Statistics
-from offchain.transport.carrier import Carrier
+from offchain.transport.carrier import Carrier, stop
 from offchain.transport.errors import CarrierDown, FrameRefused, TransportError
 from offchain.transport.frames import Ask, Data, Frame, encode, parse
 from offchain.transport.inbox import Inbox, everybody
@@ -121,10 +121,7 @@ class Courier:
 
     async def close(self) -> None:
         self._closed = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(self._tasks)
         await self._carrier.close()
         self._news.set()
 
@@ -218,7 +215,8 @@ class Courier:
 async def _wait(event: asyncio.Event, timeout: float) -> bool:
     """Wait for an event; False when time ran out."""
     try:
-        await asyncio.wait_for(event.wait(), timeout)
+        async with asyncio.timeout(timeout):
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from offchain.transport.base import Identity, Limits, account_name, parse_account
-from offchain.transport.carrier import Listener
+from offchain.transport.carrier import Listener, stop
 from offchain.transport.certificates import require_owner
 from offchain.transport.errors import (
     BrokerRefused,
@@ -126,9 +126,8 @@ async def probe(broker: Broker, context: ssl.SSLContext) -> None:
     """
     where = f"broker {broker.host}:{broker.port}"
     try:
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(broker.host, broker.port, ssl=context), broker.timeout
-        )
+        async with asyncio.timeout(broker.timeout):
+            reader, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
     except ssl.SSLCertVerificationError as error:
         raise BrokerRefused(f"{where}: its certificate: {error.verify_message}") from error
     except ssl.SSLError as error:
@@ -141,7 +140,8 @@ async def probe(broker: Broker, context: ssl.SSLContext) -> None:
         # In TLS 1.3 a refusal comes with the first read. A ping without a session before it makes
         # the broker close the connection, and touches nobody's session.
         writer.write(_PING)
-        await asyncio.wait_for(reader.read(1), broker.timeout)
+        async with asyncio.timeout(broker.timeout):
+            await reader.read(1)
     except ssl.SSLError as error:
         raise BrokerRefused(f"{where}: {_alert(error)}") from error
     except TimeoutError:
@@ -175,6 +175,7 @@ class MqttCarrier:
         self._client: aiomqtt.Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._name = ""
+        self._closing = False
 
     async def open(self, identity: Identity, listener: Listener) -> None:
         context = tls_context(identity)
@@ -200,10 +201,10 @@ class MqttCarrier:
             raise CarrierDown(f"broker: {error}") from error
 
     async def close(self) -> None:
+        self._closing = True
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop([task])
 
     # ---- the connection
 
@@ -211,7 +212,7 @@ class MqttCarrier:
         self, context: ssl.SSLContext, listener: Listener, first: asyncio.Future[None]
     ) -> None:
         pause = self._broker.retry_first
-        while True:
+        while not self._closing:
             since = time.monotonic()
             try:
                 async with self._session(context) as client:

@@ -1,6 +1,6 @@
 """Builders for tests of Contract S: keys, admissions, vectors, anchors, openings.
 
-An implementation of its own over py-arkworks and eth-utils, so that it can disagree with the product.
+An implementation of its own over py-arkworks and eth-utils: it can disagree with the product.
 Vectors are plain lists of integers; points are py-arkworks objects.
 """
 
@@ -18,6 +18,10 @@ from eth_utils import keccak, to_canonical_address
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
 R = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
+BASE_FIELD = int(
+    "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab",
+    16,
+)
 SIGNATURE_TAG = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_"
 INFINITY_G1 = bytes(128)
 INFINITY_G2 = bytes(256)
@@ -122,8 +126,7 @@ def commit_chunk(vector: Sequence[int]) -> G1Point:
 def commit(vector: Sequence[int], capacity: int) -> list[G1Point]:
     """Commit to a vector in chunks of `capacity`."""
     return [
-        commit_chunk(vector[start : start + capacity])
-        for start in range(0, len(vector), capacity)
+        commit_chunk(vector[start : start + capacity]) for start in range(0, len(vector), capacity)
     ]
 
 
@@ -428,9 +431,7 @@ class Aggregate:
             digest or self.vector_digest,
         )
 
-    def arguments(
-        self, contract: Any, model: Sequence[G1Point], /, **changes: Any
-    ) -> list[Any]:
+    def arguments(self, contract: Any, model: Sequence[G1Point], /, **changes: Any) -> list[Any]:
         """Arguments of `submitAggregate`; a change replaces one of them by name."""
         digest = changes.get("vector_digest", self.vector_digest)
         z = self.challenge(contract, digest)

@@ -44,9 +44,7 @@ def founded(deploy: Callable[..., Task], accounts: Any, authority: Any) -> Task:
         task.add_cloud(account)
     for cluster, account in enumerate(accounts[3:5]):
         task.add_fog(account)
-        task.add_devices(
-            cluster, [Device.numbered(100 * cluster + i) for i in range(DEVICES)]
-        )
+        task.add_devices(cluster, [Device.numbered(100 * cluster + i) for i in range(DEVICES)])
     task.contract.fundPool(sender=authority, value=10**18)
     task.record_noise_roots()
     return task

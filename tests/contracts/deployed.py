@@ -97,7 +97,7 @@ class Task:
     # Time
 
     def at(self, timestamp: int) -> None:
-        """Mine a block at that absolute time: views see it, and the next transaction is not before."""
+        """Mine a block at that absolute time: views see it, the next transaction comes after."""
         self.chain.mine(timestamp=timestamp)
 
     @property
@@ -155,7 +155,7 @@ class Task:
         return self.contract.submitAggregate(*arguments, sender=self.clouds[cloud])
 
     def bring_to_aggregating(self, clusters: Iterable[int], **changes: Any) -> Aggregate:
-        """Anchor and submit these clusters in the open round; return their sum, not yet submitted."""
+        """Anchor and submit these clusters in the open round; return their sum, still to submit."""
         parts = tuple(self.cluster_round(cluster, **changes) for cluster in clusters)
         for part in parts:
             self.anchor(part)

@@ -1,5 +1,6 @@
 """The state of Contract S, rebuilt from its events alone."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,44 +81,45 @@ class Replica:
         self.unbonding = 0
 
     def feed(self, log: Any, timestamp: int) -> None:
-        getattr(self, "_on_" + log.event_name)(log, timestamp)
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", log.event_name).lower()
+        getattr(self, "_on_" + name)(log, timestamp)
 
     def member(self, account: str) -> Member:
         return self.members.setdefault(str(account), Member())
 
     # Construction and membership
 
-    def _on_TaskCreated(self, log: Any, _: int) -> None:
+    def _on_task_created(self, log: Any, _: int) -> None:
         self.model = log.modelDigest
         assert keccak(log.model) == self.model
         self.unbonding = log.unbondingTime
 
-    def _on_StakeDeposited(self, log: Any, _: int) -> None:
+    def _on_stake_deposited(self, log: Any, _: int) -> None:
         self.member(log.account).stake += log.amount
         self.stakes += log.amount
 
-    def _on_StakeWithdrawn(self, log: Any, _: int) -> None:
+    def _on_stake_withdrawn(self, log: Any, _: int) -> None:
         self.member(log.account).stake -= log.amount
         self.stakes -= log.amount
 
-    def _on_CloudAdmitted(self, log: Any, _: int) -> None:
+    def _on_cloud_admitted(self, log: Any, _: int) -> None:
         member = self.member(log.account)
         member.role, member.active, member.index = CLOUD, True, log.index
         self.clouds.append(log.account)
 
-    def _on_FogAdmitted(self, log: Any, _: int) -> None:
+    def _on_fog_admitted(self, log: Any, _: int) -> None:
         member = self.member(log.account)
         member.role, member.active, member.cluster = FOG, True, log.cluster
         self.clusters.append(Cluster(log.account))
 
-    def _on_DeviceAdmitted(self, log: Any, _: int) -> None:
+    def _on_device_admitted(self, log: Any, _: int) -> None:
         member = self.member(log.account)
         member.role, member.active = DEVICE, True
         member.cluster, member.index, member.key = log.cluster, log.index, log.publicKey
         self.clusters[log.cluster].devices.append(log.account)
         self.clusters[log.cluster].admitted_in.append(len(self.rounds))
 
-    def _on_ExitRequested(self, log: Any, _: int) -> None:
+    def _on_exit_requested(self, log: Any, _: int) -> None:
         self._deactivate(log.account, log.withdrawableAt)
 
     def _deactivate(self, account: str, withdrawable_at: int) -> None:
@@ -128,14 +130,14 @@ class Replica:
 
     # Rounds
 
-    def _on_NoiseRootRecorded(self, log: Any, _: int) -> None:
+    def _on_noise_root_recorded(self, log: Any, _: int) -> None:
         self.noise_roots[log.cluster, log.batch] = log.root
 
-    def _on_ModelWithdrawn(self, log: Any, _: int) -> None:
+    def _on_model_withdrawn(self, log: Any, _: int) -> None:
         self.model, self.provisional = log.modelDigest, False
         assert log.modelDigest == self.previous_model
 
-    def _on_RoundOpened(self, log: Any, _: int) -> None:
+    def _on_round_opened(self, log: Any, _: int) -> None:
         last = self.rounds.get(log.round - 1)
         if last and not last.included:
             self.provisional = False
@@ -144,7 +146,7 @@ class Replica:
             log.beaconBlock, deadlines, log.clusters, log.share, log.updatesModel
         )
 
-    def _on_ClusterAnchored(self, log: Any, _: int) -> None:
+    def _on_cluster_anchored(self, log: Any, _: int) -> None:
         round_ = self.rounds[log.round]
         digest = keccak(log.commitments)
         message = tagged(
@@ -163,7 +165,7 @@ class Replica:
         counts = word(popcount(log.signers)) + word(popcount(log.qualified))
         round_.records[log.cluster] = keccak(message + counts + digest)
 
-    def _on_CumulativeSubmitted(self, log: Any, _: int) -> None:
+    def _on_cumulative_submitted(self, log: Any, _: int) -> None:
         round_ = self.rounds[log.round]
         round_.submitted |= 1 << log.cluster
         record = round_.records[log.cluster]
@@ -171,7 +173,7 @@ class Replica:
 
     # Settlement
 
-    def _on_ResultAccepted(self, log: Any, _: int) -> None:
+    def _on_result_accepted(self, log: Any, _: int) -> None:
         round_ = self.rounds[log.round]
         round_.included, round_.cloud = log.included, log.cloud
         round_.result = keccak(keccak(log.commitments) + log.vectorDigest)
@@ -186,21 +188,21 @@ class Replica:
         self.model = log.modelDigest
         assert keccak(log.model) == self.model
 
-    def _on_PoolFunded(self, log: Any, _: int) -> None:
+    def _on_pool_funded(self, log: Any, _: int) -> None:
         self.pool += log.amount
 
-    def _on_RewardClaimed(self, log: Any, _: int) -> None:
+    def _on_reward_claimed(self, log: Any, _: int) -> None:
         key = (log.account, log.word)
         self.claimed[key] = self.claimed.get(key, 0) | log.rounds
         self.owed -= log.amount
 
-    def _on_CreditPaid(self, log: Any, _: int) -> None:
+    def _on_credit_paid(self, log: Any, _: int) -> None:
         self.credits[log.account] -= log.amount
         self.owed -= log.amount
 
     # Disputes
 
-    def _on_ResultRejected(self, log: Any, _: int) -> None:
+    def _on_result_rejected(self, log: Any, _: int) -> None:
         round_ = self.rounds[log.round]
         self.pool += round_.paid
         self.owed -= round_.paid
@@ -210,7 +212,7 @@ class Replica:
         self.provisional = False
         self.model = log.modelDigest
 
-    def _on_Slashed(self, log: Any, timestamp: int) -> None:
+    def _on_slashed(self, log: Any, timestamp: int) -> None:
         member = self.member(log.account)
         taken = log.toReporter + log.burnt + log.toPool
         assert taken == member.stake

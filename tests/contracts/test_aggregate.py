@@ -82,16 +82,12 @@ def test_submit_aggregate__challenge__as_specified(task: Task, result: Aggregate
     assert task.contract.aggregateChallenge(*arguments) == expected
 
 
-def test_submit_aggregate__by_the_second_cloud__accepted(
-    task: Task, result: Aggregate
-) -> None:
+def test_submit_aggregate__by_the_second_cloud__accepted(task: Task, result: Aggregate) -> None:
     task.submit_aggregate(result, cloud=1)
     assert task.round.cloud == task.clouds[1]
 
 
-def test_submit_aggregate__by_others__refused(
-    task: Task, result: Aggregate, outsider: Any
-) -> None:
+def test_submit_aggregate__by_others__refused(task: Task, result: Aggregate, outsider: Any) -> None:
     arguments = result.arguments(task.contract, task.model)
     for caller in (outsider, task.authority, task.fogs[0]):
         with ape.reverts(task.contract.NotActiveCloud, caller=caller):
@@ -101,9 +97,7 @@ def test_submit_aggregate__by_others__refused(
 # Which clusters
 
 
-def test_submit_aggregate__one_cluster_left_out__accepted(
-    task: Task, result: Aggregate
-) -> None:
+def test_submit_aggregate__one_cluster_left_out__accepted(task: Task, result: Aggregate) -> None:
     task.submit_aggregate(Aggregate(result.parts[1:]))
     assert task.round.included == 0b10
 
@@ -125,9 +119,7 @@ def test_submit_aggregate__wrong_number_of_sums__refused(
         task.submit_aggregate(result, sums=sums[:count])
 
 
-def test_submit_aggregate__sums_in_another_order__refused(
-    task: Task, result: Aggregate
-) -> None:
+def test_submit_aggregate__sums_in_another_order__refused(task: Task, result: Aggregate) -> None:
     sums = [part.cluster_sum(task.contract) for part in reversed(result.parts)]
     with ape.reverts(task.contract.WrongRecord, cluster=0):
         task.submit_aggregate(result, sums=sums)
@@ -197,9 +189,7 @@ def test_submit_aggregate__sample_count_not_a_scalar__refused(
         task.submit_aggregate(result, samples=300 + R)
 
 
-def test_submit_aggregate__value_not_a_scalar__refused(
-    task: Task, result: Aggregate
-) -> None:
+def test_submit_aggregate__value_not_a_scalar__refused(task: Task, result: Aggregate) -> None:
     y = result.arguments(task.contract, task.model)[7]
     with ape.reverts(task.contract.ScalarOutOfRange, value=y + R):
         task.submit_aggregate(result, y=y + R)
@@ -208,9 +198,7 @@ def test_submit_aggregate__value_not_a_scalar__refused(
 # The model
 
 
-def test_submit_aggregate__model_not_the_committed__refused(
-    task: Task, result: Aggregate
-) -> None:
+def test_submit_aggregate__model_not_the_committed__refused(task: Task, result: Aggregate) -> None:
     other = encode_commitment([BlsKey(6).point])
     with ape.reverts(
         task.contract.WrongModel, given=keccak(other), stored=keccak(task.encoded_model())
@@ -233,9 +221,7 @@ def test_submit_aggregate__model_not_the_committed__refused(
         (R - 1, 100),
     ],
 )
-def test_submit_aggregate__sample_total__clamped(
-    task: Task, samples: int, total: int
-) -> None:
+def test_submit_aggregate__sample_total__clamped(task: Task, samples: int, total: int) -> None:
     """Ten qualified devices of 10 to 100 samples; above R/2 the total is negative."""
     task.open_round()
     slots = PARAMETERS["capacity"]
@@ -252,9 +238,7 @@ def test_submit_aggregate__sample_total__clamped(
     assert task.contract.modelDigest() == keccak(encode_commitment(updated))
 
 
-def test_submit_aggregate__statistics_rounds__leave_the_model(
-    deploy: Any, accounts: Any
-) -> None:
+def test_submit_aggregate__statistics_rounds__leave_the_model(deploy: Any, accounts: Any) -> None:
     task = deploy(statisticsRounds=2)
     task.add_cloud(accounts[1])
     task.add_fog(accounts[3])

@@ -109,9 +109,7 @@ def test_anchor__qualified_one_short__refused(task: Task, part: ClusterRound) ->
     task.anchor(part.changed(qualified=(3, 4)))
 
 
-def test_anchor__unknown_device_signs_or_qualifies__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_anchor__unknown_device_signs_or_qualifies__refused(task: Task, part: ClusterRound) -> None:
     with ape.reverts(task.contract.NotActiveDevices, cluster=0, word=0, devices=1 << 5):
         task.anchor(part, signers=[0b111111])
     anchor = (*part.anchor[:3], [0b111111 | 1 << 255])
@@ -147,9 +145,7 @@ def test_anchor__absent_keys_swapped__refused(task: Task, part: ClusterRound) ->
         task.anchor(some)
 
 
-def test_anchor__absent_key_of_another_cluster__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_anchor__absent_key_of_another_cluster__refused(task: Task, part: ClusterRound) -> None:
     some = part.changed(signers=(0, 2, 3, 4), absent=(1,))
     foreign = task.devices[1][1].bls.public
     with ape.reverts(task.contract.WrongKey, cluster=0, index=1, keyHash=keccak(foreign)):
@@ -189,17 +185,13 @@ def test_anchor__signers_keys_cancel_out__refused(deploy: Any, accounts: Any) ->
 ALTERED: dict[str, Callable[[ClusterRound], dict[str, Any]]] = {
     "shares root": lambda part: {"anchor": (b"\7" * 32, *part.anchor[1:])},
     "sums root": lambda part: {"anchor": (part.anchor[0], b"\7" * 32, *part.anchor[2:])},
-    "commitment": lambda part: {
-        "anchor": (*part.anchor[:2], BlsKey(8).public, part.anchor[3])
-    },
+    "commitment": lambda part: {"anchor": (*part.anchor[:2], BlsKey(8).public, part.anchor[3])},
     "qualified": lambda part: {"anchor": (*part.anchor[:3], [0b11110])},
 }
 
 
 @pytest.mark.parametrize("field", ALTERED)
-def test_anchor__altered_after_signing__refused(
-    task: Task, part: ClusterRound, field: str
-) -> None:
+def test_anchor__altered_after_signing__refused(task: Task, part: ClusterRound, field: str) -> None:
     with ape.reverts(task.contract.FalseAttestation):
         task.anchor(part, **ALTERED[field](part))
 
@@ -207,14 +199,10 @@ def test_anchor__altered_after_signing__refused(
 def test_anchor__signed_for_another_round__refused(task: Task, part: ClusterRound) -> None:
     other = part.changed(round=2)
     with ape.reverts(task.contract.FalseAttestation):
-        task.anchor(
-            part, anchor=other.anchor, signature=other.signature(task.contract)
-        )
+        task.anchor(part, anchor=other.anchor, signature=other.signature(task.contract))
 
 
-def test_anchor__signed_for_another_cluster__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_anchor__signed_for_another_cluster__refused(task: Task, part: ClusterRound) -> None:
     other = part.changed(cluster=1)
     with ape.reverts(task.contract.FalseAttestation, message=part.message(task.contract)):
         task.anchor(part, signature=other.signature(task.contract))

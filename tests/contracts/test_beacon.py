@@ -90,9 +90,7 @@ def test_beacon__header_of_another_block__refused(task: Task, beacon_block: int)
     right, _ = header(task, beacon_block)
     for number in (beacon_block - 1, beacon_block + 1):
         encoded, _ = header(task, number)
-        with ape.reverts(
-            task.contract.WrongHeader, given=keccak(encoded), expected=keccak(right)
-        ):
+        with ape.reverts(task.contract.WrongHeader, given=keccak(encoded), expected=keccak(right)):
             task.contract.beacon(1, encoded)
 
 
@@ -106,9 +104,7 @@ def test_beacon__altered_header__refused(task: Task, beacon_block: int) -> None:
         task.contract.beacon(1, b"")
 
 
-def test_beacon__after_256_blocks__from_the_history_contract(
-    task: Task, beacon_block: int
-) -> None:
+def test_beacon__after_256_blocks__from_the_history_contract(task: Task, beacon_block: int) -> None:
     task.chain.mine(300)
     encoded, prevrandao = header(task, beacon_block)
     remember(task, beacon_block, "0x" + keccak(encoded).hex())
@@ -116,9 +112,7 @@ def test_beacon__after_256_blocks__from_the_history_contract(
     assert task.contract.beacon(1, encoded) == expected
 
 
-def test_beacon__after_256_blocks_without_history__refused(
-    task: Task, beacon_block: int
-) -> None:
+def test_beacon__after_256_blocks_without_history__refused(task: Task, beacon_block: int) -> None:
     task.chain.mine(300)
     encoded, _ = header(task, beacon_block)
     task.chain.provider.set_code(HISTORY, "0x")

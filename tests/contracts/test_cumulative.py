@@ -1,4 +1,4 @@
-"""Cluster sums: an opening at a challenge that Contract S derives, and what views say about them."""
+"""Cluster sums: an opening at a challenge that Contract S derives, and the views about them."""
 
 from typing import Any
 
@@ -51,9 +51,7 @@ def test_submit_cumulative__wrong_value__refused(task: Task, part: ClusterRound)
         task.submit_cumulative(part, y=(y + 1) % R)
 
 
-def test_submit_cumulative__value_not_a_scalar__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_submit_cumulative__value_not_a_scalar__refused(task: Task, part: ClusterRound) -> None:
     y = part.cumulative_arguments(task.contract)[5]
     with ape.reverts(task.contract.ScalarOutOfRange, value=y + R):
         task.submit_cumulative(part, y=y + R)
@@ -95,16 +93,12 @@ def test_submit_cumulative__anchor_not_the_recorded__refused(
         task.submit_cumulative(part, anchor=tuple(altered))
 
 
-def test_submit_cumulative__wrong_signer_count__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_submit_cumulative__wrong_signer_count__refused(task: Task, part: ClusterRound) -> None:
     with ape.reverts(task.contract.WrongRecord, cluster=0):
         task.submit_cumulative(part, signer_count=4)
 
 
-def test_submit_cumulative__cluster_not_anchored__refused(
-    task: Task, part: ClusterRound
-) -> None:
+def test_submit_cumulative__cluster_not_anchored__refused(task: Task, part: ClusterRound) -> None:
     other = task.cluster_round(1)
     with ape.reverts(task.contract.WrongRecord, cluster=1, stored=bytes(32)):
         task.submit_cumulative(other)

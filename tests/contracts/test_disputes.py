@@ -61,9 +61,7 @@ def test_report_false_result__in_time__rejects_and_slashes(
     assert task.contract.settledRounds() == 0
     state = task.round
     assert (state.included, state.resultDigest) == (0, bytes(32))
-    assert not task.contract.verifyAggregate(
-        1, settled.commitment_digest, settled.vector_digest
-    )
+    assert not task.contract.verifyAggregate(1, settled.commitment_digest, settled.vector_digest)
     member = task.contract.member(task.clouds[0])
     assert (member.active, member.slashed, member.stake) == (False, True, 0)
     served = PARAMETERS["reward"] // 13 * 13
@@ -224,7 +222,7 @@ def test_report_false_result__cloud_left_with_its_stake__nothing_to_slash(
 def test_report_false_result__stake_gone_but_round_open_to_rejection__rejects(
     task: Task, outsider: Any
 ) -> None:
-    """Evidence about round 1 takes the stake; what the cloud did in round 2 is undone all the same."""
+    """Evidence about round 1 takes the stake; what the cloud did in round 2 is undone too."""
     task.settle_round()
     task.settle_round()
     task.contract.reportFalseResult(*signed(task, 1, FALSE), sender=outsider)
@@ -286,9 +284,7 @@ def test_report_false_vector__digest_of_other_bytes__rejects_and_slashes(
     ]
 
 
-def test_report_false_vector__true_vector_not_canonical__slashes(
-    task: Task, outsider: Any
-) -> None:
+def test_report_false_vector__true_vector_not_canonical__slashes(task: Task, outsider: Any) -> None:
     """The same values, one with R added: equal at every point, and still not the vector."""
     task.open_round()
     result = task.bring_to_aggregating([0, 1])
@@ -330,9 +326,7 @@ def test_report_false_vector__bytes_nobody_announced__changes_nothing(
     task: Task, settled: Aggregate, outsider: Any
 ) -> None:
     given = keccak(settled.commitment_digest + keccak(b"other"))
-    with ape.reverts(
-        task.contract.WrongResult, round=1, given=given, stored=settled.result_digest
-    ):
+    with ape.reverts(task.contract.WrongResult, round=1, given=given, stored=settled.result_digest):
         task.contract.reportFalseVector(
             1, b"other", settled.commitments, 0, bytes(48), sender=outsider
         )

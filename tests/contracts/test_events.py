@@ -10,7 +10,7 @@ from tests.contracts.replica import Replica
 
 
 def replay(task: Task) -> tuple[Replica, int]:
-    """Feed a replica with everything that the contract ever said; return it and the chain's time."""
+    """Feed a replica with all that the contract ever said; return it and the chain's time."""
     provider = task.chain.provider
     logs = provider.make_request(
         "eth_getLogs", [{"address": task.contract.address, "fromBlock": "0x0"}]

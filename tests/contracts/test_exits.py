@@ -72,9 +72,7 @@ def test_request_exit_for__high_s__refused(task: Task, leaver: Device) -> None:
     s = order - int.from_bytes(signature[32:64], "big")
     twin = signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
     with ape.reverts(task.contract.ECDSAInvalidSignatureS, s=s.to_bytes(32, "big")):
-        task.contract.requestExitFor(
-            leaver.address, leaver.bls.public, twin, sender=task.authority
-        )
+        task.contract.requestExitFor(leaver.address, leaver.bls.public, twin, sender=task.authority)
 
 
 def test_request_exit__wrong_key__refused(task: Task, leaver: Device) -> None:
@@ -137,9 +135,7 @@ def test_withdraw_stake__second_before_the_end__refused(task: Task, leaver: Devi
         task.contract.withdrawStake(leaver.address, sender=task.authority, gas_limit=200_000)
 
 
-def test_withdraw_stake__at_the_end__paid_once(
-    task: Task, leaver: Device, outsider: Any
-) -> None:
+def test_withdraw_stake__at_the_end__paid_once(task: Task, leaver: Device, outsider: Any) -> None:
     leave(task, leaver)
     task.at(task.contract.member(leaver.address).withdrawableAt)
     balance = task.chain.provider.get_balance(leaver.address)
@@ -153,15 +149,25 @@ def test_withdraw_stake__at_the_end__paid_once(
 # Exits during a round
 
 
-def test_anchor__qualified_device_left_in_this_round__accepted(
-    task: Task, leaver: Device
-) -> None:
+def test_anchor__qualified_device_left_in_this_round__accepted(task: Task, leaver: Device) -> None:
     """Leaving late must not spoil what the others signed."""
     task.open_round()
     part = task.cluster_round(0, signers=[0, 1, 3, 4], absent=[])
     leave(task, leaver)
     task.anchor(part)
     assert task.contract.signers(1, 0) == [0b11011]
+
+
+def test_anchor__qualified_device_came_and_left_in_this_round__refused(task: Task) -> None:
+    task.open_round()
+    part = task.cluster_round(0)
+    late = Device.numbered(950)
+    task.add_devices(0, [late])
+    leave(task, late)
+    anchor = (*part.anchor[:3], [0b111111])
+    with ape.reverts(task.contract.NotActiveDevices, cluster=0, word=0, devices=0b100000):
+        task.anchor(part, anchor=anchor)
+    task.anchor(part)
 
 
 def test_anchor__qualified_device_left_in_an_earlier_round__refused(
@@ -203,7 +209,7 @@ def test_submit_cumulative__fog_left_after_anchoring__accepted(task: Task) -> No
 
 
 def test_anchor__device_admitted_in_this_round__serves_from_the_next(task: Task) -> None:
-    """Rewards are shared among those counted at the opening: a late one cannot dilute or overdraw."""
+    """Those counted at the opening share the reward: a late one can neither dilute nor overdraw."""
     task.open_round()
     late = Device.numbered(950)
     task.add_devices(0, [late])
@@ -211,9 +217,7 @@ def test_anchor__device_admitted_in_this_round__serves_from_the_next(task: Task)
     part = task.cluster_round(0)
     with ape.reverts(task.contract.NotActiveDevices, cluster=0, word=0, devices=0b100000):
         task.anchor(part)
-    task.anchor(
-        part.changed(qualified=(0, 1, 2, 3, 4), signers=(0, 1, 2, 3, 4), absent=(5,))
-    )
+    task.anchor(part.changed(qualified=(0, 1, 2, 3, 4), signers=(0, 1, 2, 3, 4), absent=(5,)))
     task.at(task.round.aggregateDeadline)
     task.open_round()
     assert task.contract.cluster(0).eligible == 6

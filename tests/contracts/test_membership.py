@@ -6,6 +6,7 @@ import ape
 import pytest
 
 from tests.contracts.builders import (
+    BASE_FIELD,
     INFINITY_G1,
     INFINITY_G2,
     OUTSIDE_SUBGROUP,
@@ -28,9 +29,7 @@ def newcomer(task: Task) -> Device:
 
 
 def admit(task: Task, *admissions: dict[str, Any], cluster: int = 0, sender: Any = None) -> Any:
-    return task.contract.admitDevices(
-        cluster, list(admissions), sender=sender or task.authority
-    )
+    return task.contract.admitDevices(cluster, list(admissions), sender=sender or task.authority)
 
 
 # Stakes
@@ -180,9 +179,7 @@ def test_admit_devices__proof_by_another_key__refused(task: Task, newcomer: Devi
         admit(task, newcomer.admission(task.contract, proofOfPossession=forged))
 
 
-def test_admit_devices__key_and_proof_of_another__refused(
-    task: Task, newcomer: Device
-) -> None:
+def test_admit_devices__key_and_proof_of_another__refused(task: Task, newcomer: Device) -> None:
     """A proof seen in the mempool is of no use to another account."""
     victim = Device.numbered(902)
     seen = victim.admission(task.contract)
@@ -230,12 +227,9 @@ def test_admit_devices__key_outside_subgroup__refused(task: Task, newcomer: Devi
 
 
 def test_admit_devices__key_not_canonical__refused(task: Task, newcomer: Device) -> None:
-    p = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
     public = newcomer.bls.public
-    x = int.from_bytes(public[:64], "big") + p
-    admission = newcomer.admission(
-        task.contract, publicKey=x.to_bytes(64, "big") + public[64:]
-    )
+    x = int.from_bytes(public[:64], "big") + BASE_FIELD
+    admission = newcomer.admission(task.contract, publicKey=x.to_bytes(64, "big") + public[64:])
     with ape.reverts(task.contract.PairingFailed):
         admit(task, admission)
 
@@ -254,17 +248,13 @@ def test_admit_devices__key_twice_in_one_call__refused(task: Task, newcomer: Dev
         admit(task, newcomer.admission(task.contract), other.admission(task.contract))
 
 
-def test_admit_devices__account_twice_in_one_call__refused(
-    task: Task, newcomer: Device
-) -> None:
+def test_admit_devices__account_twice_in_one_call__refused(task: Task, newcomer: Device) -> None:
     other = Device(newcomer.secret, BlsKey(4321))
     with ape.reverts(task.contract.RoleTaken, account=newcomer.address, role=DEVICE):
         admit(task, newcomer.admission(task.contract), other.admission(task.contract))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("publicKey", 128), ("proofOfPossession", 256)]
-)
+@pytest.mark.parametrize(("name", "expected"), [("publicKey", 128), ("proofOfPossession", 256)])
 @pytest.mark.parametrize("surplus", [-1, 1])
 def test_admit_devices__wrong_length__refused(
     task: Task, newcomer: Device, name: str, expected: int, surplus: int
@@ -280,17 +270,13 @@ def test_admit_devices__unknown_cluster__refused(task: Task, newcomer: Device) -
         admit(task, newcomer.admission(task.contract), cluster=2)
 
 
-def test_admit_devices__cluster_of_a_fog_that_left__refused(
-    task: Task, newcomer: Device
-) -> None:
+def test_admit_devices__cluster_of_a_fog_that_left__refused(task: Task, newcomer: Device) -> None:
     task.contract.requestExit(b"", sender=task.fogs[0])
     with ape.reverts(task.contract.InactiveCluster, cluster=0):
         admit(task, newcomer.admission(task.contract))
 
 
-def test_admit_devices__more_than_a_cluster_holds__refused(
-    task: Task, newcomer: Device
-) -> None:
+def test_admit_devices__more_than_a_cluster_holds__refused(task: Task, newcomer: Device) -> None:
     admission = newcomer.admission(task.contract)
     blank = admission | {"publicKey": b"", "proofOfPossession": b""}
     with ape.reverts(task.contract.TooManyDevices, cluster=0, devices=1025):

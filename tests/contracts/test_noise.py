@@ -20,7 +20,7 @@ PAIRS, RUN = 2_000, 20
 
 @lru_cache(maxsize=1)
 def thresholds() -> list[int]:
-    """round(2^64 P(X <= k)) for k from -320 on, from the exact discrete Gaussian, at most 2^64 - 1."""
+    """round(2^64 P(X <= k)), at most 2^64 - 1, for k from -320 on: the exact discrete Gaussian."""
     with localcontext() as context:
         context.prec = 60
         weights = {
@@ -43,9 +43,7 @@ def noise(seed: bytes, slot: int) -> int:
 
 
 def blinding(seed: bytes, slot: int) -> int:
-    parts = (
-        sha256(seed + bytes([half]) + slot.to_bytes(4, "big")).digest() for half in (1, 2)
-    )
+    parts = (sha256(seed + bytes([half]) + slot.to_bytes(4, "big")).digest() for half in (1, 2))
     return int.from_bytes(b"".join(parts), "big") % R
 
 

@@ -274,9 +274,7 @@ def test_accounting__ether_forced_in__is_inert(task: Task, outsider: Any) -> Non
     assert sum(task.contract.accounting()) == task.contract.balance - 12345
 
 
-def test_open_round__reward_zero__settles_and_owes_nothing(
-    deploy: Any, accounts: Any
-) -> None:
+def test_open_round__reward_zero__settles_and_owes_nothing(deploy: Any, accounts: Any) -> None:
     task = deploy(reward=0)
     task.add_cloud(accounts[1])
     task.add_fog(accounts[3])

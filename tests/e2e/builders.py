@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from web3 import Web3
@@ -214,6 +214,8 @@ class World:
 class Run:
     """All nodes of a task, what they did, and ways to interfere."""
 
+    started: ClassVar[list[Run]] = []  # those of the test in hand
+
     def __init__(
         self,
         world: World,
@@ -246,6 +248,7 @@ class Run:
         self.devices, self.fogs, self.clouds = self.sim.devices, self.sim.fogs, self.sim.clouds
         self._tampered: TamperedChain | None = None
         self._before = FieldVector.zeros(shape.layout.length)
+        Run.started.append(self)
 
     # ---- going on
 

@@ -1,6 +1,6 @@
 """One deployment of each shape, once a session; Ape's isolation takes every test back to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from web3 import Web3
 
 from offchain.chain.artifact import Artifact
 from tests.e2e.builders import Run, Shape, World
+from tests.e2e.secrecy import everything_said, leaks, secrets_of
 
 ONE_CLUSTER = Shape(clusters=(5,))
 TWO_CLUSTERS = Shape(clusters=(4, 4), clouds=2)
@@ -43,6 +44,15 @@ def found(
         return world
 
     return choose
+
+
+@pytest.fixture(autouse=True)
+def secrets_kept(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Look through all that the nodes of a test said, whatever it did to them."""
+    Run.started.clear()
+    yield
+    for run in Run.started:
+        assert leaks(everything_said(run, caplog.text), secrets_of(run, every=False)) == set()
 
 
 @pytest.fixture

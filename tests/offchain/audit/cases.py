@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from web3 import Web3
-from web3.types import TxParams
 
 from offchain.audit.findings import Finding
 from offchain.audit.record import PublicRecord

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from web3 import Web3
+from web3.types import RPCEndpoint
 
 from offchain.audit.task import Artifacts, Compiled
 from offchain.chain.artifact import Artifact
@@ -46,14 +47,22 @@ def node() -> Iterator[Web3]:
 
 @pytest.fixture(scope="session")
 def played(node: Web3, artifacts: Artifacts) -> Callable[[Callable[..., Case]], Case]:
-    """Plays a task from a new deployment."""
+    """Plays a task from its foundation on, and takes the chain back there."""
     artifact = Artifact(artifacts.contract.abi, artifacts.contract.creation)
+    world = World.found(node, artifact, SHAPE)
 
     def play(script: Callable[..., Case]) -> Case:
-        world = World.found(node, artifact, SHAPE)
-        return script(world, artifacts)
+        founded = ask(node, "evm_snapshot")
+        try:
+            return script(world, artifacts)
+        finally:
+            ask(node, "evm_revert", founded)
 
     return play
+
+
+def ask(node: Web3, method: str, *parameters: Any) -> Any:
+    return node.provider.make_request(RPCEndpoint(method), list(parameters))["result"]
 
 
 @pytest.fixture(scope="session")

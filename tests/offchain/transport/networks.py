@@ -21,8 +21,8 @@ LIMITS = Limits(
     part=64 * 1024,
     sender=32 * 1024 * 1024,
     window=1024 * 1024,
-    resend_first=0.2,
-    resend_longest=1.0,
+    resend_first=0.1,
+    resend_longest=0.4,
 )
 
 
