@@ -63,7 +63,8 @@ interface IContractS {
 
     /// @notice What the Authority says about a device it admits.
     /// @param account Ethereum account; signs messages, holds the stake, is paid.
-    /// @param sealingKey X25519 key to which shares are sealed; S only announces it.
+    /// @param sealingKey X25519 key to which shares are sealed; the device's signature covers it, so that
+    /// nobody can put another in its place.
     /// @param publicKey BLS key, a point of G1.
     /// @param proofOfPossession BLS signature, a point of G2, on the `verifog pop v1` message.
     struct Admission {
@@ -598,7 +599,7 @@ interface IContractS {
     /// @notice Bitmap of claimed rounds: bit i of word w stands for round `256 * w + i`.
     function claimedRounds(address account, uint256 word) external view returns (uint256);
 
-    function possessionMessage(address account, bytes calldata publicKey)
+    function possessionMessage(address account, bytes calldata publicKey, bytes32 sealingKey)
         external
         view
         returns (bytes32);

@@ -13,12 +13,12 @@ library Transcript {
     bytes32 internal constant CUMULATIVE = keccak256("verifog cumulative v1");
     bytes32 internal constant AGGREGATE = keccak256("verifog aggregate v1");
 
-    function possession(bytes32 domain, address account, bytes32 keyHash)
+    function possession(bytes32 domain, address account, bytes32 keyHash, bytes32 sealingKey)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(POSSESSION, domain, account, keyHash));
+        return keccak256(abi.encode(POSSESSION, domain, account, keyHash, sealingKey));
     }
 
     function beacon(bytes32 domain, uint256 round, bytes32 prevrandao)

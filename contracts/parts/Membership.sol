@@ -250,13 +250,15 @@ abstract contract Membership is Ledger {
     }
 
     /// @inheritdoc IContractS
-    function possessionMessage(address account, bytes calldata publicKey)
+    function possessionMessage(address account, bytes calldata publicKey, bytes32 sealingKey)
         external
         view
         override
         returns (bytes32)
     {
-        return Transcript.possession(_domainSeparatorV4(), account, keccak256(publicKey));
+        return Transcript.possession(
+            _domainSeparatorV4(), account, keccak256(publicKey), sealingKey
+        );
     }
 
     /// @inheritdoc IContractS
@@ -358,7 +360,8 @@ abstract contract Membership is Ledger {
         if (_keyOwners[keyHash].account != address(0)) revert KeyAlreadyUsed(keyHash);
         key = Bls12381.pointAt(a.publicKey, 0);
         if (Bls12381.isInfinity(key)) revert KeyAtInfinity(a.account);
-        bytes32 message = Transcript.possession(_domainSeparatorV4(), a.account, keyHash);
+        bytes32 message =
+            Transcript.possession(_domainSeparatorV4(), a.account, keyHash, a.sealingKey);
         if (!_verifier.isSigned(key, message, a.proofOfPossession)) {
             revert FalseProofOfPossession(a.account);
         }

@@ -180,7 +180,10 @@ abstract contract Settlement is Rounds {
         if (_members[msg.sender].role != Role.Cloud || !_isActive(msg.sender)) {
             revert NotActiveCloud(msg.sender);
         }
-        if (included == 0 || included & ~uint256(l.submitted) != 0) {
+        (, uint256 cumulativeDeadline,) = _deadlines(l);
+        // A cluster can be left out only once its fog has had all the time to hand over its sum.
+        bool complete = included == l.submitted || block.timestamp >= cumulativeDeadline;
+        if (included == 0 || included & ~uint256(l.submitted) != 0 || !complete) {
             revert WrongInclusion(included, l.submitted);
         }
     }

@@ -116,8 +116,12 @@ abstract contract Task is IContractS, EIP712 {
             p.packing,
             p.packing > 0 && d % p.packing == 0 && d / p.packing >= MIN_BLOCK_SLOTS
         );
-        _check("chunks", p.chunks, p.chunks >= 1 && p.chunks <= MAX_CHUNKS);
-        _check("threshold", p.threshold, p.threshold >= 1);
+        _check(
+            "chunks",
+            p.chunks,
+            p.chunks == 1 || (p.chunks > 1 && p.chunks <= MAX_CHUNKS && d == MAX_CAPACITY)
+        );
+        _check("threshold", p.threshold, p.threshold >= 2);
         _check("minQualified", p.minQualified, p.minQualified >= 2);
         _check("noiseRounds", p.noiseRounds, p.noiseRounds >= 1);
         _check("candidates", p.candidates, p.candidates >= 2);

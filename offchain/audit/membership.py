@@ -100,7 +100,7 @@ def _admit_device(
     fresh = digest not in state.key_hashes
     at.holds("admitDevices.publicKey", fresh, key, "a key that no device has")
     if step.thorough:
-        message = tagged("verifog pop v1", state.domain, account, digest)
+        message = tagged("verifog pop v1", state.domain, account, digest, sealing_key)
         proven = is_signed((key,), message, possession)
         name = "admitDevices.proofOfPossession"
         at.holds(name, proven, possession, f"the key's signature on 0x{message.hex()}")

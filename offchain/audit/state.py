@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from offchain.audit.arithmetic import bitmap_of, encode_points
+from offchain.audit.arithmetic import bitmap_of, encode_points, parse_points
 from offchain.audit.history import ModelHistory
 from offchain.crypto import curve
 from offchain.crypto.curve import G1
@@ -271,8 +271,8 @@ class State:
 
     def aggregate_key(self, cluster: Cluster) -> bytes:
         """Return the sum of the active devices' keys, 128 bytes."""
-        keys = [curve.parse_g1_eip2537(d.key) for d in cluster.devices if d.active]
-        return encode_points([curve.sum_g1(keys)])
+        keys = [parse_points(d.key, 1) or () for d in cluster.devices if d.active]
+        return encode_points([curve.sum_g1([point for key in keys for point in key])])
 
     def deactivate(self, member: Member, now: int) -> None:
         """Take a member out of the active set and start its unbonding."""
@@ -301,4 +301,5 @@ class State:
             return False
         if member.role is Role.FOG:
             return True
-        return member.index in round_.anchored[member.cluster].signers
+        anchored = round_.anchored.get(member.cluster)
+        return anchored is not None and member.index in anchored.signers

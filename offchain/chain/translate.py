@@ -16,6 +16,7 @@ from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    MemberAdmitted,
     MemberRemoved,
     NoiseRootRecorded,
     OpenRound,
@@ -28,7 +29,7 @@ from offchain.protocol.chain import (
     SubmitAnchor,
     SubmitCumulative,
 )
-from offchain.protocol.role import ClusterRoster, Member, TaskParameters
+from offchain.protocol.role import ClusterRoster, TaskParameters
 
 WORD_BITS = 256
 
@@ -83,15 +84,9 @@ class Directory:
                 cluster = int(values["cluster"])
                 self.clusters[cluster] = ClusterRoster(cluster, address(values["account"]))
             case "DeviceAdmitted":
-                roster = self.clusters[int(values["cluster"])]
-                index = int(values["index"])
-                roster.members[index] = Member(
-                    index,
-                    address(values["account"]),
-                    g1_to_bytes(parse_g1_eip2537(bytes(values["publicKey"]))),
-                    bytes(values["sealingKey"]),
-                )
-                roster.admitted = max(roster.admitted, index + 1)
+                admitted = protocol_event(event, 0)
+                if isinstance(admitted, MemberAdmitted):
+                    self.clusters[admitted.cluster].admit(admitted)
             case "ExitRequested" | "Slashed":
                 self._remove(address(values["account"]))
             case _:
@@ -165,6 +160,14 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
             )
         case "ResultRejected":
             return ResultRejected(values["round"], bytes(values["modelDigest"]))
+        case "DeviceAdmitted":
+            return MemberAdmitted(
+                values["cluster"],
+                values["index"],
+                address(values["account"]),
+                g1_to_bytes(parse_g1_eip2537(bytes(values["publicKey"]))),
+                bytes(values["sealingKey"]),
+            )
         case "ExitRequested" | "Slashed":
             return MemberRemoved(address(values["account"]))
     return None

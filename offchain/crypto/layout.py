@@ -1,6 +1,6 @@
 """Which slot of an update vector holds what (protocol, sections 3 and 10).
 
-A vector is C chunks of D slots; a chunk is l blocks of m = D / l slots. The last two slots of every
+A vector is C chunks of D slots; a chunk is l blocks of m = D / l slots. The last three slots of every
 block are uniform random elements; the other slots hold, in order, the sample count, the values, and
 zeros.
 """
@@ -22,7 +22,7 @@ from offchain.crypto.randomness import Randomness
 MIN_CAPACITY: Final = 64
 MAX_CAPACITY: Final = 4096
 MIN_BLOCK: Final = 4
-BLINDING_PER_BLOCK: Final = 2
+BLINDING_PER_BLOCK: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class SlotLayout:
 
     @property
     def data_slots(self) -> int:
-        """Number of slots that are not blinding, C * (D - 2 l)."""
+        """Number of slots that are not blinding, C * (D - 3 l)."""
         return self.chunks * (self.capacity - BLINDING_PER_BLOCK * self.packing)
 
     @property

@@ -114,7 +114,7 @@ def _slot_names(layout: SlotLayout) -> tuple[tuple[bytes, ...], tuple[bytes, ...
 
 
 def noise_values(seed: NoiseSeed, layout: SlotLayout) -> npt.NDArray[np.int64]:
-    """Return the noise of the data slots in order, shape (C * (D - 2 l),)."""
+    """Return the noise of the data slots in order, shape (C * (D - 3 l),)."""
     secret = seed.reveal()
     digests = b"".join([sha256(secret + name).digest() for name in _slot_names(layout)[0]])
     words = np.frombuffer(digests, ">u8").astype(np.uint64)

@@ -174,21 +174,23 @@ def agree_features(proposals: Sequence[Proposal], request: Request) -> tuple[str
     """
     first = proposals[0]
     needed = [request.target] + ([request.device_column] if request.device_column else [])
-    left_out = set(_expand("ignore", request.ignore, first.columns)) | set(needed)
+    everywhere = tuple(dict.fromkeys(name for p in proposals for name in p.columns))
+    left_out = {*_expand("ignore", request.ignore, everywhere), *needed}
     chosen = _expand("features", request.features, first.columns) or first.columns
     features = tuple(name for name in chosen if name not in left_out)
     if not features:
         raise OptionError("features", ",".join(request.features), "no column is left to learn from")
-    ignored = [_pattern(name) for name in request.ignore]
     for proposal in proposals:
         hint = f" {first.source} has it"
         require_columns(proposal.source, proposal.columns, [*needed, *features], hint)
-        known = {*needed, *features}
+        if request.features:
+            continue
         for name in proposal.columns:
-            if request.features or name in known or any(p.fullmatch(name) for p in ignored):
-                continue
-            problem = f"has a column {name!r}, {first.source} has not; list features, or ignore it"
-            raise SchemaMismatch(proposal.source, problem)
+            if name not in features and name not in left_out:
+                problem = (
+                    f"has a column {name!r}, {first.source} has not; list features, or ignore it"
+                )
+                raise SchemaMismatch(proposal.source, problem)
     return features
 
 

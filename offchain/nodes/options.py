@@ -126,7 +126,7 @@ def plan(options: TrainOptions) -> TrainPlan:
         clusters=clusters,
         layout=layout,
         threshold=threshold,
-        min_qualified=max(2, min(threshold, *clusters)),
+        min_qualified=threshold + 1,
         rounds=options.rounds if options.rounds is not None else hyperparameters.rounds,
         clip_norm=options.clip if options.clip is not None else hyperparameters.clip_norm,
     )
@@ -188,10 +188,10 @@ def _threshold(options: TrainOptions, smallest: int) -> int:
     packing = options.packing
     if options.threshold is None:
         threshold = max(2, smallest // 2 + 1 - (packing - 1))
-        if threshold + packing - 1 > smallest:
+        if threshold + packing - 1 > smallest or threshold >= smallest:
             _refuse("packing", packing, f"at most {smallest - 1} with {smallest} devices a cluster")
         return threshold
-    most = smallest - packing + 1
+    most = min(smallest - packing + 1, smallest - 1)
     if not 2 <= options.threshold <= most:
         _refuse(
             "threshold",

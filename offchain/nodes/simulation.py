@@ -134,6 +134,7 @@ def admission(domain: Domain, keys: DeviceKeys) -> tuple[str, bytes, bytes, byte
         domain.separator,
         word_of_address(keys.signing.address),
         keccak256(public_key.to_eip2537()),
+        keys.sealing.public_key.data,
     )
     return (
         _checksum(keys.signing.address),
@@ -241,6 +242,7 @@ class Simulation:
                 model,
                 selector(),
                 randomness.child(b"fog node %d" % cluster),
+                {place: fog.address for place, fog in enumerate(identities.fogs)},
             )
             for cluster, key in enumerate(identities.fogs)
         ]

@@ -69,14 +69,45 @@ class LearningTask:
             How many devices can be in the sum, at most.
         """
         columns = len(self.ranges)
-        count = int(slots[0])
+        low, high = self.statistics.min_samples, devices * self.statistics.max_samples
+        count = min(max(int(slots[0]), low), high)
         sums = np.array([float(v) for v in slots[1 : 1 + 2 * columns]]) * self.statistics.step
-        resolution = variance_resolution(self.statistics, devices, max(count, 1))
-        return Standardiser.from_sums(count, sums, self.ranges, resolution=resolution)
+        resolution = variance_resolution(self.statistics, devices, count)
+        return Standardiser.from_sums(
+            count,
+            plausible_sums(count, sums, resolution),
+            self.ranges,
+            resolution=resolution,
+        )
 
     def parameters(self, slots: Sequence[int]) -> NDArray[np.float64]:
         """The model's parameters in real units, from its data slots (count slot first)."""
         return self.encoding.decode_model(slots[1 : 1 + self.model.parameter_count])
+
+
+def plausible_sums(count: int, sums: NDArray[np.float64], resolution: float) -> NDArray[np.float64]:
+    """Replace the sums of columns that no rows can have by those of evenly spread rows.
+
+    A lying device can spoil the standardisation of a column, but not end the task: everybody
+    falls back alike on what the public range says, mean 0 and variance 1/3 on [-1, 1].
+
+    Parameters
+    ----------
+    count
+        Number of rows.
+    sums
+        ``[sum z..., sum z^2...]``, shape (2 columns,).
+    resolution
+        What rounding may change of a variance.
+    """
+    columns = len(sums) // 2
+    first, second = sums[:columns] / count, sums[columns:] / count
+    tolerance = max(resolution, 1e-9)
+    limit = 1.0 + tolerance
+    wrong = (np.abs(first) > limit) | (second > limit) | (second - first**2 < -tolerance)
+    repaired = np.concatenate([np.where(wrong, 0.0, first), np.where(wrong, 1 / 3, second)])
+    plausible: NDArray[np.float64] = repaired * count
+    return plausible
 
 
 def learning_task(

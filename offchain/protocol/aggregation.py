@@ -19,6 +19,7 @@ from offchain.protocol.chain import (
     SubmitAggregate,
 )
 from offchain.protocol.errors import ClusterSumMismatch, ResultMismatch
+from offchain.protocol.masking import NOISE_REACH
 from offchain.protocol.role import Task
 
 
@@ -70,6 +71,12 @@ def check_cluster_sum(
             f"cluster {message.cluster}: the vector's digest is not the one that S holds"
         )
     total = parse_field_vector(message.total, task.layout.length)
+    bound = len(anchored.qualified) * (task.value_bound + 2 * NOISE_REACH)
+    if any(abs(value) > bound for value in task.layout.extract(total)):
+        raise ClusterSumMismatch(
+            f"cluster {message.cluster}: a slot of the sum passes what {len(anchored.qualified)} "
+            f"devices can reach, {bound}"
+        )
     if task.key.commit(total).to_eip2537() != anchored.commitments:
         raise ClusterSumMismatch(
             f"cluster {message.cluster}: the vector's commitment is not the one attested"

@@ -88,6 +88,17 @@ class MemberRemoved:
     account: bytes
 
 
+@dataclass(frozen=True)
+class MemberAdmitted:
+    """A device joined a cluster: it takes part from the next round on."""
+
+    cluster: int
+    index: int
+    account: bytes
+    public_key: bytes
+    sealing_key: bytes
+
+
 Event = (
     RoundOpened
     | BeaconDrawn
@@ -97,6 +108,7 @@ Event = (
     | ResultAccepted
     | ResultRejected
     | MemberRemoved
+    | MemberAdmitted
 )
 
 

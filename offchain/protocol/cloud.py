@@ -77,7 +77,7 @@ class Cloud(Role):
     def _on_event(self, event: Event) -> None:
         state = self._round
         match event:
-            case RoundOpened():
+            case RoundOpened() if event.round > self._last_round:
                 self._round = _RoundState(event)
                 self._last_round = event.round
                 self._seen.clear()
@@ -121,6 +121,9 @@ class Cloud(Role):
 
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
         del data
+        if isinstance(message, messages.ModelRequest):
+            self._answer(sender, message)
+            return
         if not isinstance(message, messages.ClusterSum):
             raise WrongPhase(f"message: a cloud takes no {type(message).__name__}")
         if self.fogs.get(message.cluster) != sender:
@@ -139,6 +142,19 @@ class Cloud(Role):
             self.task, state.anchored[message.cluster], submitted, message
         )
         self._aggregate_if_possible(state)
+
+    def _answer(self, sender: bytes, request: messages.ModelRequest) -> None:
+        """Hand a fog the model that it missed."""
+        if self.fogs.get(request.cluster) != sender:
+            raise UnknownSender(f"sender: 0x{sender.hex()} is not fog {request.cluster}")
+        model = self._models.get(request.model_digest)
+        if model is not None:
+            self._send(
+                sender,
+                messages.ModelOffer(
+                    round=request.round, cluster=request.cluster, model=model.to_bytes()
+                ),
+            )
 
     def _aggregate_if_possible(self, state: _RoundState) -> None:
         """Aggregate once S would take it, and every cluster's sum is here or its time is over."""

@@ -83,6 +83,8 @@ class ClusterRound:
         Start of the noise batch in force.
     noise_roots
         Each device's noise root of that batch: who takes part.
+    debts
+        Noise of earlier rounds that devices have still to open.
     randomness
         Secret stream of this round.
     outbox
@@ -98,6 +100,7 @@ class ClusterRound:
         opened: RoundOpened,
         batch: int,
         noise_roots: Mapping[int, bytes],
+        debts: masking.NoiseDebts,
         randomness: Randomness,
         outbox: Outbox,
     ) -> None:
@@ -112,6 +115,7 @@ class ClusterRound:
         self._selector = selector
         self._batch = batch
         self._noise_roots = noise_roots
+        self._debts = debts
         self._randomness = randomness
         self._send, self._transact = outbox.send, outbox.transact
         self._note, self._refuse = outbox.note, outbox.reject
@@ -242,7 +246,12 @@ class ClusterRound:
             self._offered.add(index)
             self._send(
                 member.account,
-                messages.ModelOffer(round=self.number, cluster=self.roster.cluster, model=model),
+                messages.ModelOffer(
+                    round=self.number,
+                    cluster=self.roster.cluster,
+                    model=model,
+                    owed=tuple(owed.round for owed in self._debts.of(index)),
+                ),
             )
         self._advance()
 
@@ -257,7 +266,9 @@ class ClusterRound:
             self._beacon,
             self._packets,
             self._randomness.child(b"masking"),
+            self._debts,
         )
+        self._book_debts(verified.audited)
         for index, error in verified.refused:
             self._reject(error, index)
         chosen = self._selector.choose(
@@ -279,6 +290,16 @@ class ClusterRound:
         selection = self._selection.message(round_number, self.roster.cluster)
         for index in chosen.kept:
             self._send(self._selection.accounts[index], selection)
+
+    def _book_debts(self, audited: frozenset[int]) -> None:
+        """Who has shown its noise owes nothing; who was offered the model and has not, owes it."""
+        for index in self._offered:
+            if index in audited:
+                self._debts.settle(index)
+            else:
+                root = self._noise_roots[index]
+                owed = masking.OwedRound(self.number, self._batch, root, self._beacon)
+                self._debts.incur(index, owed)
 
     # ---- steps 5 to 7: hand on the shares, qualify
 

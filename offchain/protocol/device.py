@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from offchain.crypto import candidates
 from offchain.crypto.attestation import BlsSecretKey
 from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
@@ -21,6 +22,7 @@ from offchain.protocol.chain import (
     BeaconDrawn,
     ClusterAnchored,
     Event,
+    MemberAdmitted,
     MemberRemoved,
     NoiseRootRecorded,
     ResultAccepted,
@@ -69,6 +71,7 @@ class _RoundState:
     roster: ClusterRoster  # the members when the round opened
     beacon: bytes | None = None
     model: FieldVector | None = None
+    owed: tuple[int, ...] = ()
     update: masking.MaskedUpdate | None = None
     selection: sharing.SelectedSet | None = None
     accepted: dict[int, FieldVector] = field(default_factory=dict)
@@ -120,19 +123,22 @@ class Device(Role):
         self._batches: dict[int, masking.NoiseBatch] = {}
         self._recorded: dict[int, bytes] = {}
         self._confirmed: set[int] = set()
+        self._drawn: dict[int, tuple[int, int]] = {}  # batch and candidate drawn, by round
         self._statistics: dict[int, tuple[bytes, bytes]] = {}
 
     # ---- the chain
 
     def _on_event(self, event: Event) -> None:
         match event:
-            case RoundOpened():
+            case RoundOpened() if event.round > self._last_round:
                 self._round = _RoundState(event, self.roster.copy())
                 self._last_round = event.round
                 self._seen.clear()
                 self._drop_old_batches(event.round)
             case BeaconDrawn() if self._round and event.round == self._round.opened.round:
-                self._round.beacon = event.beacon
+                # The first beacon seen stays: another one would open the seed that masks.
+                self._round.beacon = self._round.beacon or event.beacon
+                self._draw(self._round)
                 self._guarded_train()
             case NoiseRootRecorded() if event.cluster == self.roster.cluster:
                 self._recorded[event.batch] = event.root
@@ -142,6 +148,8 @@ class Device(Role):
                 self._statistics[event.round] = (event.commitment_digest, event.vector_digest)
             case MemberRemoved():
                 self._forget(event.account)
+            case MemberAdmitted():
+                self.roster.admit(event)
             case _:
                 pass
 
@@ -201,11 +209,7 @@ class Device(Role):
             raise TooEarly(f"batch: {call.round}, due is {self._last_round + 1}")
         if call.round != self._last_round + 1:
             raise WrongRound(f"batch: {call.round}, due is {self._last_round + 1}")
-        batch = self._batches.get(call.round)
-        if batch is None:
-            secret = self._randomness.child(b"noise batch %d" % call.round)
-            batch = masking.make_noise_batch(self.task, call.round, secret)
-            self._batches[call.round] = batch
+        batch = self._batches[call.round] = self._noise_batch(call.round)
         self._send(
             self.roster.fog,
             messages.NoiseRoot(
@@ -223,6 +227,8 @@ class Device(Role):
         if not anchoring.under(receipt.root, receipt.position, receipt.count, leaf, receipt.path):
             raise NoisePathMismatch("noise: the device's root does not lie under the recorded one")
         self._confirmed.add(receipt.round)
+        if self._round is not None:
+            self._draw(self._round)
         self._guarded_train()
 
     def _current_batch(self, round_number: int) -> masking.NoiseBatch | None:
@@ -241,6 +247,7 @@ class Device(Role):
         if self.task.key.commit(model).digest != state.opened.model_digest:
             raise ModelMismatch(f"model: not the one that S holds for round {state.opened.round}")
         state.model = model
+        state.owed = offer.owed
         self._guarded_train()
 
     def _guarded_train(self) -> None:
@@ -264,9 +271,42 @@ class Device(Role):
             self.task, self.address, values, batch, state.opened.round, state.beacon, secret
         )
         packet = masking.packet(
-            state.update, batch, state.opened.round, self.roster.cluster, self.index
+            state.update,
+            batch,
+            state.opened.round,
+            self.roster.cluster,
+            self.index,
+            self._past_noise(state),
         )
         self._send(self.roster.fog, packet)
+
+    def _draw(self, state: _RoundState) -> None:
+        """Remember which candidate the first beacon of a round drew: it is never opened."""
+        number = state.opened.round
+        batch = self._current_batch(number)
+        if batch is not None and state.beacon is not None and number not in self._drawn:
+            place = number - batch.start
+            per_round = self.task.parameters.candidates
+            drawn = candidates.choose(state.beacon, self.address, place, per_round)
+            self._drawn[number] = (batch.start, drawn)
+
+    def _past_noise(self, state: _RoundState) -> tuple[messages.PastNoise, ...]:
+        """The noise of earlier rounds that the fog has missed, but for what was drawn."""
+        shown = []
+        for number in sorted(set(state.owed)):
+            if number >= state.opened.round or number not in self._drawn:
+                continue
+            start, drawn = self._drawn[number]
+            shown.append(masking.past_noise(self._noise_batch(start), number, drawn))
+        return tuple(shown)
+
+    def _noise_batch(self, start: int) -> masking.NoiseBatch:
+        """The batch that begins with a round; made again from its secret if it was dropped."""
+        batch = self._batches.get(start)
+        if batch is None:
+            secret = self._randomness.child(b"noise batch %d" % start)
+            batch = masking.make_noise_batch(self.task, start, secret)
+        return batch
 
     # ---- step 5: share
 

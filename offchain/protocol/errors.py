@@ -81,6 +81,12 @@ class NoiseSeedMismatch(ProtocolError):
     code = "noise-seed"
 
 
+class NoiseOwed(ProtocolError):
+    """The device has missed rounds, and does not open the noise that was not drawn in them."""
+
+    code = "noise-owed"
+
+
 class NoiseChoiceMismatch(ProtocolError):
     """The mask is not the candidate that the beacon chose."""
 

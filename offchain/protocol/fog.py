@@ -1,6 +1,6 @@
 """The fog of one cluster: noise roots, rounds, and the check of the cloud's result."""
 
-from offchain.crypto.field import FieldVector
+from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
 from offchain.protocol import aggregation, masking, messages
 from offchain.protocol.chain import (
@@ -8,6 +8,7 @@ from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    MemberAdmitted,
     MemberRemoved,
     NoiseRootRecorded,
     RecordNoiseRoot,
@@ -19,6 +20,7 @@ from offchain.protocol.chain import (
 from offchain.protocol.cluster_round import ClusterRound, Outbox, Step
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.errors import (
+    ModelMismatch,
     ResultMismatch,
     TooEarly,
     UnknownSender,
@@ -46,6 +48,8 @@ class Fog(Role):
         The selection rule.
     randomness
         Secret stream for the coefficients of batched checks.
+    peers
+        Accounts of all fogs by cluster: whom to ask for a model that never came.
     """
 
     name = "fog"
@@ -59,17 +63,21 @@ class Fog(Role):
         model: FieldVector,
         selector: Selector,
         randomness: Randomness,
+        peers: dict[int, bytes] | None = None,
     ) -> None:
         super().__init__(task, signing_key)
         self.roster = roster
+        self.peers = peers or {}
         self.clouds = clouds
         self._models: dict[bytes, FieldVector] = {task.key.commit(model).digest: model}
         self._selector = selector
         self._randomness = randomness
         self._round: ClusterRound | None = None
         self._opened: RoundOpened | None = None
+        self._beacon: bytes | None = None
         self._last_round = 0
         self._noise = masking.ClusterNoise(task, roster)
+        self._debts = masking.NoiseDebts()
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
         self.results: dict[int, FieldVector] = {}  # verified result of the latest settled round
@@ -97,11 +105,11 @@ class Fog(Role):
 
     def _on_event(self, event: Event) -> None:
         match event:
-            case RoundOpened():
+            case RoundOpened() if event.round > self._last_round:
                 self._open(event)
             case BeaconDrawn() if self._round and event.round == self._round.number:
-                model = self._models[self._round.opened.model_digest]
-                self._round.start(event.beacon, model.to_bytes())
+                self._beacon = event.beacon
+                self._start()
             case NoiseRootRecorded() if event.cluster == self.roster.cluster:
                 self._hand_out_receipts(event)
             case ClusterAnchored() if self._round and event.cluster == self.roster.cluster:
@@ -114,6 +122,8 @@ class Fog(Role):
                 self._accepted = None
             case MemberRemoved():
                 self._forget(event.account)
+            case MemberAdmitted():
+                self.roster.admit(event)
             case _:
                 pass
 
@@ -131,13 +141,14 @@ class Fog(Role):
         self._accepted = None
         self._opened = event
         self._round = None
+        self._beacon = None
         self.now = max(self.now, event.opened_at)
         batch = self._noise.batch_for(event.round)
         if batch is None:
             self._sit_out("no noise root covers this round")
-        elif event.model_digest not in self._models:
-            self._sit_out("the model that S holds never reached this fog")
         else:
+            if event.model_digest not in self._models:
+                self._request_model(event)
             self._round = ClusterRound(
                 self.task,
                 self.roster.copy(),
@@ -146,9 +157,53 @@ class Fog(Role):
                 event,
                 batch,
                 self._noise.roots(batch),
+                self._debts,
                 self._randomness.child(b"round %d" % event.round),
                 Outbox(self._send, self._transact, self._note, self._reject),
             )
+
+    def _request_model(self, event: RoundOpened) -> None:
+        """The result never came: ask whoever may hold the model. The round waits for it."""
+        self._note("model-missing", round=event.round, cluster=self.roster.cluster)
+        request = messages.ModelRequest(
+            round=event.round, cluster=self.roster.cluster, model_digest=event.model_digest
+        )
+        for account in sorted(self.clouds | set(self.peers.values())):
+            if account != self.address:
+                self._send(account, request)
+
+    def _answer(self, sender: bytes, request: messages.ModelRequest) -> None:
+        """Hand another fog the model that it missed."""
+        if self.peers.get(request.cluster) != sender:
+            raise UnknownSender(f"sender: 0x{sender.hex()} is not fog {request.cluster}")
+        model = self._models.get(request.model_digest)
+        if model is not None:
+            self._send(
+                sender,
+                messages.ModelOffer(
+                    round=request.round, cluster=request.cluster, model=model.to_bytes()
+                ),
+            )
+
+    def _take_model(self, offer: messages.ModelOffer) -> None:
+        """Take a model from anybody: S says whether it is the one."""
+        opened = self._opened
+        if opened is None or opened.model_digest in self._models:
+            return
+        model = parse_field_vector(offer.model, self.task.layout.length)
+        digest = self.task.key.commit(model).digest
+        if digest != opened.model_digest:
+            raise ModelMismatch(f"model: not the one that S holds for round {opened.round}")
+        self._models[digest] = model
+        self._start()
+
+    def _start(self) -> None:
+        """Begin the round once both beacon and model are there."""
+        if self._round is None or self._beacon is None:
+            return
+        model = self._models.get(self._round.opened.model_digest)
+        if model is not None:
+            self._round.start(self._beacon, model.to_bytes())
 
     def _sit_out(self, why: str) -> None:
         self._note("cluster-failed", round=self._last_round, cluster=self.roster.cluster, why=why)
@@ -176,6 +231,14 @@ class Fog(Role):
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
         if isinstance(message, messages.Result):
             self._check_result(sender, message, data)
+            return
+        if isinstance(message, messages.ModelRequest):
+            self._answer(sender, message)
+            return
+        if isinstance(message, messages.ModelOffer):
+            if sender not in self.clouds | set(self.peers.values()):
+                raise UnknownSender(f"sender: 0x{sender.hex()} is no cloud and no fog")
+            self._take_model(message)
             return
         index = self.roster.index_of(sender)
         if getattr(message, "index", index) != index:

@@ -22,6 +22,7 @@ from offchain.protocol.errors import (
     MaskedRangeError,
     MaskMismatch,
     NoiseChoiceMismatch,
+    NoiseOwed,
     NoisePathMismatch,
     NoiseRootMismatch,
     NoiseSeedMismatch,
@@ -91,13 +92,38 @@ def mask_update(
     return MaskedUpdate(vector, task.key.commit(vector), vector + noise, candidate)
 
 
-def packet(
-    update: MaskedUpdate, batch: NoiseBatch, round_number: int, cluster: int, index: int
-) -> messages.MaskedPacket:
-    """The packet of a masked update: all K leaves, and the seeds of the candidates not chosen."""
-    place = round_number - batch.start
-    drawn = batch.candidates
+def _opened(
+    drawn: candidates.NoiseCandidates, place: int, candidate: int
+) -> tuple[tuple[messages.NoiseLeaf, ...], tuple[bytes, ...]]:
+    """All K leaves of a round, and the seeds of the candidates that were not drawn."""
     per_round = range(drawn.shape.per_round)
+    leaves = tuple(
+        messages.NoiseLeaf(
+            drawn.leaf(place, k).commitment.to_bytes(),
+            drawn.leaf(place, k).seed_hash,
+            drawn.path(place, k),
+        )
+        for k in per_round
+    )
+    return leaves, tuple(drawn.seed(place, k).reveal() for k in per_round if k != candidate)
+
+
+def past_noise(batch: NoiseBatch, round_number: int, candidate: int) -> messages.PastNoise:
+    """What a device opens of a round that it missed: never the seed that was drawn."""
+    leaves, seeds = _opened(batch.candidates, round_number - batch.start, candidate)
+    return messages.PastNoise(round_number, leaves, seeds)
+
+
+def packet(
+    update: MaskedUpdate,
+    batch: NoiseBatch,
+    round_number: int,
+    cluster: int,
+    index: int,
+    past: tuple[messages.PastNoise, ...] = (),
+) -> messages.MaskedPacket:
+    """The packet of a masked update, with the noise of rounds missed before."""
+    leaves, seeds = _opened(batch.candidates, round_number - batch.start, update.candidate)
     return messages.MaskedPacket(
         round=round_number,
         cluster=cluster,
@@ -105,17 +131,44 @@ def packet(
         batch=batch.start,
         commitment=update.commitment.to_bytes(),
         masked=update.masked.to_bytes(),
-        noise_root=drawn.root,
-        leaves=tuple(
-            messages.NoiseLeaf(
-                drawn.leaf(place, k).commitment.to_bytes(),
-                drawn.leaf(place, k).seed_hash,
-                drawn.path(place, k),
-            )
-            for k in per_round
-        ),
-        seeds=tuple(drawn.seed(place, k).reveal() for k in per_round if k != update.candidate),
+        noise_root=batch.root,
+        leaves=leaves,
+        seeds=seeds,
+        past=past,
     )
+
+
+@dataclass(frozen=True)
+class OwedRound:
+    """A round that a device missed though its noise was committed: its noise is still to be seen.
+
+    Without this a device could commit to a false candidate and send only when that one is drawn,
+    since silence is no offence (specification, section 4, decision 13).
+    """
+
+    round: int
+    batch: int
+    root: bytes
+    beacon: bytes
+
+
+class NoiseDebts:
+    """Which rounds each device owes the noise of. Kept by the fog; never forgiven."""
+
+    def __init__(self) -> None:
+        self._owed: dict[int, dict[int, OwedRound]] = {}
+
+    def of(self, index: int) -> tuple[OwedRound, ...]:
+        """What a device owes, oldest first."""
+        return tuple(owed for _, owed in sorted(self._owed.get(index, {}).items()))
+
+    def incur(self, index: int, owed: OwedRound) -> None:
+        """The device missed a round."""
+        self._owed.setdefault(index, {})[owed.round] = owed
+
+    def settle(self, index: int) -> None:
+        """The device has shown everything."""
+        self._owed.pop(index, None)
 
 
 @dataclass(frozen=True)
@@ -125,6 +178,7 @@ class Verified:
     commitments: Mapping[int, Commitment]
     masked: Mapping[int, NDArray[np.int64]]
     refused: tuple[tuple[int, VerifogError], ...]
+    audited: frozenset[int] = frozenset()  # whose opened noise holds, whatever else does not
 
 
 @dataclass
@@ -145,6 +199,7 @@ def verify_packets(
     beacon: bytes,
     packets: Mapping[int, messages.MaskedPacket],
     randomness: Randomness,
+    debts: NoiseDebts | None = None,
 ) -> Verified:
     """Check all packets of a cluster; bad ones are named, the others go on.
 
@@ -161,17 +216,36 @@ def verify_packets(
                 raise NoiseRootMismatch(f"device {index}: its noise root is not the recorded one")
             if message.batch != batch:
                 raise WrongRound(f"device {index}: batch {message.batch}, in force is {batch}")
-            parsed[index] = _parse(task, index, device, round_number, batch, beacon, message)
+            entry = _parse(task, index, device, round_number, batch, beacon, message)
+            for owed in debts.of(index) if debts else ():
+                entry.opened += _parse_owed(task, index, device, owed, message)
+            parsed[index] = entry
         except VerifogError as error:
             refused[index] = error
     _check_noise(task, parsed, refused, randomness.child(b"noise"))
+    audited = frozenset(parsed)
     _check_masks(task, parsed, refused, randomness.child(b"masks"))
     _check_copies(parsed, refused)
     return Verified(
         {index: entry.commitment for index, entry in parsed.items()},
         {index: entry.slots for index, entry in parsed.items()},
         tuple(sorted(refused.items())),
+        audited,
     )
+
+
+def _parse_owed(
+    task: Task, index: int, device: bytes, owed: OwedRound, message: messages.MaskedPacket
+) -> list[tuple[NoiseSeed, candidates.CandidateLeaf]]:
+    """The opened noise of a round that the device missed."""
+    past = next((entry for entry in message.past if entry.round == owed.round), None)
+    if past is None:
+        raise NoiseOwed(f"device {index}: does not open the noise of round {owed.round}")
+    chosen, leaves, opened = _parse_noise(
+        task, index, device, owed.round - owed.batch, owed.beacon, owed.root, past
+    )
+    del chosen, leaves
+    return opened
 
 
 def _parse(
@@ -183,26 +257,9 @@ def _parse(
     beacon: bytes,
     message: messages.MaskedPacket,
 ) -> _Parsed:
-    shape = noise_shape(task)
-    place = round_number - batch
-    if len(message.leaves) != shape.per_round or len(message.seeds) != shape.per_round - 1:
-        raise NoiseChoiceMismatch(f"device {index}: {len(message.seeds)} seeds are opened")
-    chosen = candidates.choose(beacon, device, place, shape.per_round)
-    leaves = []
-    for k, claimed in enumerate(message.leaves):
-        commitment = parse_commitment(claimed.commitment, task.layout.chunks, field="noise")
-        leaf = candidates.CandidateLeaf(place, k, Digest(claimed.seed_hash), commitment)
-        try:
-            candidates.verify_candidate(message.noise_root, shape, leaf, claimed.path)
-        except CryptoError:
-            raise NoisePathMismatch(
-                f"device {index}: candidate {k} does not lie under its noise root"
-            ) from None
-        leaves.append(leaf)
-    opened_leaves = [leaf for leaf in leaves if leaf.candidate != chosen]
-    opened = list(zip(map(NoiseSeed, message.seeds), opened_leaves, strict=True))
-    if leaves[chosen].seed_hash in [seed.seed_hash for seed, _ in opened]:
-        raise NoiseChoiceMismatch(f"device {index}: opened the candidate that masks")
+    chosen, leaves, opened = _parse_noise(
+        task, index, device, round_number - batch, beacon, message.noise_root, message
+    )
     masked = parse_field_vector(message.masked, task.layout.length)
     return _Parsed(
         commitment=parse_commitment(message.commitment, task.layout.chunks),
@@ -211,6 +268,38 @@ def _parse(
         mask=leaves[chosen].commitment,
         opened=opened,
     )
+
+
+def _parse_noise(
+    task: Task,
+    index: int,
+    device: bytes,
+    place: int,
+    beacon: bytes,
+    root: bytes,
+    shown: messages.MaskedPacket | messages.PastNoise,
+) -> tuple[int, list[candidates.CandidateLeaf], list[tuple[NoiseSeed, candidates.CandidateLeaf]]]:
+    """The drawn candidate, all leaves, and the opened seeds with theirs; paths are checked."""
+    shape = noise_shape(task)
+    if len(shown.leaves) != shape.per_round or len(shown.seeds) != shape.per_round - 1:
+        raise NoiseChoiceMismatch(f"device {index}: {len(shown.seeds)} seeds are opened")
+    chosen = candidates.choose(beacon, device, place, shape.per_round)
+    leaves = []
+    for k, claimed in enumerate(shown.leaves):
+        commitment = parse_commitment(claimed.commitment, task.layout.chunks, field="noise")
+        leaf = candidates.CandidateLeaf(place, k, Digest(claimed.seed_hash), commitment)
+        try:
+            candidates.verify_candidate(root, shape, leaf, claimed.path)
+        except CryptoError:
+            raise NoisePathMismatch(
+                f"device {index}: candidate {k} does not lie under its noise root"
+            ) from None
+        leaves.append(leaf)
+    opened_leaves = [leaf for leaf in leaves if leaf.candidate != chosen]
+    opened = list(zip(map(NoiseSeed, shown.seeds), opened_leaves, strict=True))
+    if leaves[chosen].seed_hash in {seed.seed_hash for seed, _ in opened}:
+        raise NoiseChoiceMismatch(f"device {index}: opened the candidate that masks")
+    return chosen, leaves, opened
 
 
 def _masked_slots(task: Task, index: int, masked: FieldVector) -> NDArray[np.int64]:
@@ -269,7 +358,8 @@ def _check_copies(parsed: dict[int, _Parsed], refused: dict[int, VerifogError]) 
 @dataclass
 class _Collection:
     roots: dict[int, bytes] = field(default_factory=dict)
-    root: bytes | None = None
+    accounts: dict[int, bytes] = field(default_factory=dict)
+    tree: MerkleTree | None = None  # once closed: nobody comes or goes any more
 
 
 class ClusterNoise:
@@ -289,8 +379,8 @@ class ClusterNoise:
 
     @property
     def collected(self) -> int:
-        """How many roots have come for the pending batch."""
-        return len(self._batches[self.pending].roots)
+        """How many roots of active devices have come for the pending batch."""
+        return len(self._batches[self.pending].roots.keys() & self._roster.members.keys())
 
     @property
     def complete(self) -> bool:
@@ -306,51 +396,45 @@ class ClusterNoise:
             When it is for another batch, or not the one that the device sent before.
         """
         collection = self._batches[self.pending]
-        if message.round != self.pending or collection.root is not None:
+        if message.round != self.pending or collection.tree is not None:
             raise WrongRound(f"noise root: for batch {message.round}, due is {self.pending}")
         before = collection.roots.setdefault(message.index, message.root)
         if before != message.root:
             raise Equivocation(f"noise root: device {message.index} sent two")
 
-    def _tree(self, batch: int) -> tuple[list[int], MerkleTree]:
-        roots = self._batches[batch].roots
-        order = sorted(roots)
-        leaves = [
-            messages.noise_root_leaf(i, self._roster.members[i].account, roots[i])
-            for i in order
-            if i in self._roster.members
-        ]
-        return order, MerkleTree(leaves)
-
     def close(self) -> bytes:
-        """Stop collecting; the root to record."""
+        """Stop collecting; the root to record. Who leaves later changes nothing in it."""
         collection = self._batches[self.pending]
-        collection.roots = {
-            i: root for i, root in collection.roots.items() if i in self._roster.members
-        }
-        collection.root = self._tree(self.pending)[1].root
-        return collection.root
+        members = self._roster.members
+        collection.roots = {i: r for i, r in sorted(collection.roots.items()) if i in members}
+        collection.accounts = {i: members[i].account for i in collection.roots}
+        collection.tree = MerkleTree(
+            [
+                messages.noise_root_leaf(i, collection.accounts[i], root)
+                for i, root in collection.roots.items()
+            ]
+        )
+        return collection.tree.root
 
     def receipts(self, batch: int, root: bytes) -> list[tuple[bytes, messages.NoiseReceipt]]:
         """Once S holds the root: what each device gets."""
         collection = self._batches.get(batch)
-        if collection is None or collection.root != root:
+        if collection is None or collection.tree is None or collection.tree.root != root:
             return []
         self._recorded.add(batch)
-        order, tree = self._tree(batch)
         return [
             (
-                self._roster.members[index].account,
+                collection.accounts[index],
                 messages.NoiseReceipt(
                     round=batch,
                     cluster=self._roster.cluster,
                     position=position,
-                    count=len(order),
+                    count=len(collection.roots),
                     root=root,
-                    path=tree.path(position),
+                    path=collection.tree.path(position),
                 ),
             )
-            for position, index in enumerate(order)
+            for position, index in enumerate(collection.roots)
         ]
 
     def batch_for(self, round_number: int) -> int | None:

@@ -77,11 +77,18 @@ class NoiseReceipt(Body, frozen=True, tag=3, kw_only=True):
 class ModelOffer(Body, frozen=True, tag=4, kw_only=True):
     """Fog to devices: the model to train on."""
 
-    TYPE = "ModelOffer(uint256 round,uint256 cluster,bytes32 modelDigest)"
+    TYPE = "ModelOffer(uint256 round,uint256 cluster,bytes32 modelDigest,bytes32 owed)"
     model: Vector
+    owed: Annotated[tuple[Round, ...], Meta(max_length=1024)] = ()  # rounds whose noise is due
 
     def typed(self) -> tuple[int | bytes, ...]:
-        return (self.round, self.cluster, keccak256(self.model))
+        owed = keccak256(b"".join(word(number) for number in self.owed))
+        return (self.round, self.cluster, keccak256(self.model), owed)
+
+
+def _noise_digest(number: int, leaves: tuple["NoiseLeaf", ...], seeds: tuple[bytes, ...]) -> bytes:
+    content = b"".join(keccak256(leaf.commitment) + leaf.seed_hash for leaf in leaves)
+    return keccak256(word(number) + keccak256(content) + keccak256(b"".join(seeds)))
 
 
 class NoiseLeaf(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -92,12 +99,24 @@ class NoiseLeaf(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     path: Path
 
 
+class PastNoise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The noise of a round that the device missed: leaves, and the seeds that were not drawn."""
+
+    round: Round
+    leaves: Annotated[tuple[NoiseLeaf, ...], Meta(min_length=2, max_length=64)]
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=63)]
+
+    def digest(self) -> bytes:
+        """Keccak of its content."""
+        return _noise_digest(self.round, self.leaves, self.seeds)
+
+
 class MaskedPacket(Body, frozen=True, tag=5, kw_only=True):
     """Device to fog: the masked update with its commitments and the opened noise candidates."""
 
     TYPE = (
         "MaskedPacket(uint256 round,uint256 cluster,uint256 index,uint256 batch,"
-        "bytes32 commitment,bytes32 masked,bytes32 noiseRoot,bytes32 noise)"
+        "bytes32 commitment,bytes32 masked,bytes32 noiseRoot,bytes32 noise,bytes32 past)"
     )
     index: Index
     batch: Round
@@ -106,12 +125,9 @@ class MaskedPacket(Body, frozen=True, tag=5, kw_only=True):
     noise_root: Digest
     leaves: Annotated[tuple[NoiseLeaf, ...], Meta(min_length=2, max_length=64)]
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=63)]
+    past: Annotated[tuple[PastNoise, ...], Meta(max_length=1024)] = ()
 
     def typed(self) -> tuple[int | bytes, ...]:
-        noise = keccak256(
-            b"".join(keccak256(leaf.commitment) + leaf.seed_hash for leaf in self.leaves)
-            + b"".join(self.seeds)
-        )
         return (
             self.round,
             self.cluster,
@@ -120,7 +136,8 @@ class MaskedPacket(Body, frozen=True, tag=5, kw_only=True):
             keccak256(self.commitment),
             keccak256(self.masked),
             self.noise_root,
-            noise,
+            _noise_digest(self.round, self.leaves, self.seeds),
+            keccak256(b"".join(entry.digest() for entry in self.past)),
         )
 
 
@@ -223,14 +240,20 @@ class Complaint(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 class ShareReport(Body, frozen=True, tag=10, kw_only=True):
     """Device to fog: whose shares it accepts, and the shares that prove a dealer false."""
 
-    TYPE = "ShareReport(uint256 round,uint256 cluster,uint256 index,bytes32 accepted)"
+    TYPE = (
+        "ShareReport(uint256 round,uint256 cluster,uint256 index,bytes32 accepted,"
+        "bytes32 complaints)"
+    )
     index: Index
     accepted: Annotated[tuple[Index, ...], Meta(max_length=1024)]
     complaints: Annotated[tuple[Complaint, ...], Meta(max_length=1024)] = ()
 
     def typed(self) -> tuple[int | bytes, ...]:
         accepted = keccak256(b"".join(word(index) for index in self.accepted))
-        return (self.round, self.cluster, self.index, accepted)
+        complaints = keccak256(
+            b"".join(word(c.dealer) + keccak256(c.share) for c in self.complaints)
+        )
+        return (self.round, self.cluster, self.index, accepted, complaints)
 
 
 class Qualified(Body, frozen=True, tag=11, kw_only=True):
@@ -326,6 +349,16 @@ class Statistics(Body, frozen=True, tag=18, kw_only=True):
         return (self.round, self.cluster, keccak256(self.total))
 
 
+class ModelRequest(Body, frozen=True, tag=19, kw_only=True):
+    """Fog to clouds and other fogs: the model that S holds has not come; answered by ModelOffer."""
+
+    TYPE = "ModelRequest(uint256 round,uint256 cluster,bytes32 modelDigest)"
+    model_digest: Digest
+
+    def typed(self) -> tuple[int | bytes, ...]:
+        return (self.round, self.cluster, self.model_digest)
+
+
 Message = (
     NoiseCall
     | NoiseRoot
@@ -345,6 +378,7 @@ Message = (
     | ClusterSum
     | Result
     | Statistics
+    | ModelRequest
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from offchain.crypto.commitment import CommitmentKey
 from offchain.crypto.layout import SlotLayout
 from offchain.errors import VerifogError
-from offchain.protocol.chain import Call, Event
+from offchain.protocol.chain import Call, Event, MemberAdmitted
 from offchain.protocol.eip712 import Domain, SigningKey
 from offchain.protocol.errors import ProtocolError, TooEarly, UnknownSender
 from offchain.protocol.messages import Message, parse_envelope, seal_envelope
@@ -64,6 +64,14 @@ class ClusterRoster:
     fog: bytes
     members: dict[int, Member] = field(default_factory=dict)
     admitted: int = 0  # devices ever admitted: the width of the bitmaps of S
+
+    def admit(self, event: MemberAdmitted) -> None:
+        """Take in a device that S has admitted."""
+        if event.cluster == self.cluster:
+            self.members[event.index] = Member(
+                event.index, event.account, event.public_key, event.sealing_key
+            )
+            self.admitted = max(self.admitted, event.index + 1)
 
     def copy(self) -> "ClusterRoster":
         """As it is now: what a round keeps to, whoever leaves while it runs."""

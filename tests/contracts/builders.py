@@ -214,7 +214,8 @@ class Device:
         """Build the Authority's statement about this device, with some fields changed."""
         public = changes.get("publicKey", self.bls.public)
         account = changes.get("account", self.address)
-        message = tagged("verifog pop v1", domain(contract), account, keccak(public))
+        sealing = changes.get("sealingKey", self.sealing_key)
+        message = tagged("verifog pop v1", domain(contract), account, keccak(public), sealing)
         return {
             "account": account,
             "sealingKey": self.sealing_key,

@@ -153,10 +153,15 @@ def test_admit_devices__with_proof__adds_the_key(task: Task, newcomer: Device) -
 
 def test_admit_devices__message__as_specified(task: Task, newcomer: Device) -> None:
     key = newcomer.bls.public
-    expected = tagged(
-        "verifog pop v1", task.contract.domainSeparator(), newcomer.address, keccak(key)
-    )
-    assert task.contract.possessionMessage(newcomer.address, key) == expected
+    domain, sealing = task.contract.domainSeparator(), newcomer.sealing_key
+    expected = tagged("verifog pop v1", domain, newcomer.address, keccak(key), sealing)
+    assert task.contract.possessionMessage(newcomer.address, key, sealing) == expected
+
+
+def test_admit_devices__another_sealing_key__refused(task: Task, newcomer: Device) -> None:
+    admission = newcomer.admission(task.contract) | {"sealingKey": b"\7" * 32}
+    with ape.reverts(task.contract.FalseProofOfPossession, account=newcomer.address):
+        admit(task, admission)
 
 
 def test_admit_devices__stake_one_wei_short__refused(task: Task) -> None:
@@ -171,9 +176,8 @@ def test_admit_devices__stake_one_wei_short__refused(task: Task) -> None:
 
 def test_admit_devices__proof_by_another_key__refused(task: Task, newcomer: Device) -> None:
     public = newcomer.bls.public
-    message = tagged(
-        "verifog pop v1", task.contract.domainSeparator(), newcomer.address, keccak(public)
-    )
+    domain, sealing = task.contract.domainSeparator(), newcomer.sealing_key
+    message = tagged("verifog pop v1", domain, newcomer.address, keccak(public), sealing)
     forged = eip2537(BlsKey(77).sign(message))
     with ape.reverts(task.contract.FalseProofOfPossession, account=newcomer.address):
         admit(task, newcomer.admission(task.contract, proofOfPossession=forged))

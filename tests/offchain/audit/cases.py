@@ -12,9 +12,12 @@ from offchain.audit.record import PublicRecord
 from offchain.audit.run import read_record
 from offchain.audit.task import Artifacts
 from offchain.audit.verifier import Audited, verify
+from offchain.crypto.field import parse_field_vector
+from offchain.crypto.hashing import keccak256
 from offchain.learning.models import Model, ModelKind
 from offchain.protocol import messages
-from offchain.protocol.chain import SubmitAnchor
+from offchain.protocol.aggregation import aggregate_challenge
+from offchain.protocol.chain import SubmitAggregate, SubmitAnchor
 from offchain.protocol.eip712 import typed_digest
 from offchain.reporting.model_file import ColumnMap, ModelFile, encode_model
 from tests.e2e.builders import Run, Shape, World
@@ -108,7 +111,7 @@ def dropped_out(world: World, artifacts: Artifacts) -> Case:
 
 
 def eventful(world: World, artifacts: Artifacts) -> Case:
-    """A rejected result, a withdrawn model, exits, and claims in several ways."""
+    """Two slashed clouds, a withdrawn model, exits, and claims in several ways."""
     run, models = world.run(), {}
     settle(run, models)
     run.alter(run.clouds[0], messages.Result, another_result, to=run.fogs[1])
@@ -121,6 +124,7 @@ def eventful(world: World, artifacts: Artifacts) -> Case:
     models[int(run.contract.call("currentRound"))] = before
     leave(run)
     settle(run, models)  # the model before is back
+    false_vector(run)  # nobody is left to settle the round
     claim_and_withdraw(run)
     run.sim.claim_rewards()
     return finished(run, artifacts, models)
@@ -132,6 +136,38 @@ def another_result(result: messages.Result) -> messages.Result:
         cluster=result.cluster,
         commitment_digest=bytes(32),
         total=result.total,
+    )
+
+
+def false_vector(run: Run) -> None:
+    """The second cloud records a digest of something else than the sum, and is reported."""
+    key, length = run.task.key, run.shape.layout.length
+    vector = bytes(32 * length)
+    sent: list[SubmitAggregate] = []
+
+    def falsify(call: SubmitAggregate) -> SubmitAggregate:
+        """The sum is the one cluster's; its opening moves with the digest."""
+        total = parse_field_vector(run.sent(run.fogs[0], messages.ClusterSum)[-1].total, length)
+        digest = keccak256(vector)
+        point = aggregate_challenge(run.task, call.round, 1, key.commit(total).digest, digest)
+        opening = key.open_at(total, point)
+        proof = opening.proof.to_compressed_bytes()
+        sent.append(replace(call, vector_digest=digest, y=opening.value, proof=proof))
+        return sent[0]
+
+    run.alter_call(SubmitAggregate, falsify)
+    run.silence(run.clouds[1], messages.Result)
+    assert run.round().settled
+    run.restore()
+    call = sent[0]
+    run.contract.transact(
+        run.sim.identities.fogs[0],
+        "reportFalseVector",
+        call.round,
+        vector,
+        call.clusters[0].commitments,
+        call.y,
+        call.proof,
     )
 
 
