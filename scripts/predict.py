@@ -79,5 +79,5 @@ def _summary(predictions: Predictions, model: ModelFile, output: Path | None) ->
     if predictions.score is not None:
         score = predictions.score
         parts.append(f"{score.metric} {score.value:.4f} on {score.rows} rows with target")
-    where = f" written to {output}" if output is not None else ""
+    where = f", written to {output}" if output is not None else ""
     return f"{model.target_name!r} predicted{where}: {'; '.join(parts)}"

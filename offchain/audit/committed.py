@@ -17,14 +17,13 @@ from offchain.audit.errors import AuditError
 from offchain.audit.ethereum import Log
 from offchain.audit.findings import Checks, Part
 from offchain.audit.history import ModelHistory
-from offchain.audit.models import CommittedTask, ModelVerdict, check_model
+from offchain.audit.models import CommittedTask, ModelVerdict, check_model, read_model
 from offchain.audit.reader import Reader
 from offchain.audit.record import Question
 from offchain.audit.state import State
 from offchain.audit.task import Artifacts, begin, check_code
 from offchain.audit.wire import data_of
 from offchain.reporting.errors import ModelFileError
-from offchain.reporting.model_file import parse_model
 
 EVENTS: Final = (
     "TaskCreated",
@@ -85,7 +84,7 @@ def verify_model(web3: Web3, artifacts: Artifacts, data: bytes) -> VerifiedModel
     checks = Checks()
     at = checks.at(Part.MODEL)
     try:
-        contract = parse_model(data, check_commitment=False).contract
+        contract = read_model(data).contract
     except ModelFileError as error:
         at.fail(f"model file: {error.field}", error.value, error.bound)
         return VerifiedModel(checks, None, None, None, None)

@@ -39,7 +39,9 @@ class ModelHistory:
         self.after[number] = self.current
 
     def accepted(self, digest: bytes, *, provisional: bool) -> None:
-        """The latest round was settled; S holds ``digest``."""
+        """The latest round was settled; S holds ``digest``, whatever became of it before."""
+        self.rejected.pop(digest, None)
+        self.withdrawn.pop(digest, None)
         self.current = self.after[self.latest] = digest
         self.provisional = provisional
 

@@ -46,7 +46,7 @@ class ModelVerdict:
 def check_model(at: At, data: bytes, committed: CommittedTask) -> ModelVerdict | None:
     """Check a model file; None if it cannot even be read."""
     try:
-        model = parse_model(data, check_commitment=False)
+        model = read_model(data)
     except ModelFileError as error:
         at.fail(f"model file: {error.field}", error.value, error.bound)
         return None
@@ -66,6 +66,22 @@ def check_model(at: At, data: bytes, committed: CommittedTask) -> ModelVerdict |
     _check_round(at, model, digest, committed.models)
     current = digest == committed.models.current
     return ModelVerdict(model.round, digest, current, current and committed.models.provisional)
+
+
+def read_model(data: bytes) -> ModelFile:
+    """Parse a model file without believing its commitment.
+
+    Raises
+    ------
+    ModelFileError
+        When it is none.
+    """
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        place = data[error.start : error.end]
+        raise ModelFileError("bytes", place.hex(), f"must be UTF-8 at {error.start}") from error
+    return parse_model(data, check_commitment=False)
 
 
 def _check_bytes(at: At, data: bytes, model: ModelFile) -> None:

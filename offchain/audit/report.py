@@ -14,7 +14,7 @@ from offchain.audit.committed import VerifiedModel
 from offchain.audit.findings import Finding, Part, Place
 from offchain.audit.models import ModelVerdict
 from offchain.audit.record import PublicRecord
-from offchain.audit.state import Round, State
+from offchain.audit.state import Phase, Round, State
 from offchain.audit.verifier import Audited
 
 VERSION: Final = 1
@@ -49,7 +49,7 @@ def to_json(record: PublicRecord, audited: Audited, from_block: int) -> str:
             for part in Part
             if part is not Part.ROUND
         ],
-        "rounds": [_round_json(audited, state, r) for r in state.rounds.values()] if state else [],
+        "rounds": _rounds_json(record, audited),
         "money": _money_json(record, state) if state else None,
         "model": _model_json(audited.model),
         "findings": [_finding_json(finding) for finding in checks.findings],
@@ -76,14 +76,22 @@ def _hex(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def _round_json(audited: Audited, state: State, round_: Round) -> dict[str, Any]:
+def _rounds_json(record: PublicRecord, audited: Audited) -> list[dict[str, Any]]:
+    state, head = audited.state, record.headers.get(record.head)
+    if state is None:
+        return []
+    now = head.timestamp if head else 0
+    return [_round_json(audited, state, round_, now) for round_ in state.rounds.values()]
+
+
+def _round_json(audited: Audited, state: State, round_: Round, now: int) -> dict[str, Any]:
     result, checks = round_.result, audited.checks
     included = sorted(result.included) if result else []
     parts = [round_.anchored[c] for c in included if c in round_.anchored]
     return {
         "round": round_.number,
         "kind": _kind(round_),
-        "status": _status(state, round_),
+        "status": _status(state, round_, now),
         "beacon": _hex(round_.beacon) if round_.beacon else None,
         "clusters": len(round_.clusters),
         "anchored": sorted(round_.anchored),
@@ -103,10 +111,11 @@ def _kind(round_: Round) -> str:
     return "training" if round_.updates_model else "statistics"
 
 
-def _status(state: State, round_: Round) -> str:
+def _status(state: State, round_: Round, now: int) -> str:
     if round_.result is not None:
         return "settled"
-    return "open" if round_.number == state.latest else "failed"
+    over = round_.number < state.latest or round_.phase(now) is Phase.FAILED
+    return "failed" if over else "open"
 
 
 def _samples(round_: Round) -> int | None:
@@ -165,7 +174,7 @@ def print_audit(record: PublicRecord, audited: Audited, console: Console) -> Non
     _line(console, f"Contract S {contract}, {where} ({_hex(head.hash) if head else '?'})")
     console.print(_parts_table(record, audited))
     if audited.state is not None and audited.state.rounds:
-        console.print(_rounds_table(audited, audited.state))
+        console.print(_rounds_table(record, audited))
     for note in record.notes:
         _line(console, f"Note: {note}")
     _print_findings(console, audited.checks.findings)
@@ -239,7 +248,7 @@ def _model_text(verdict: ModelVerdict) -> str:
     return f"the model after round {verdict.round}, {state}"
 
 
-def _rounds_table(audited: Audited, state: State) -> Table:
+def _rounds_table(record: PublicRecord, audited: Audited) -> Table:
     table = _table(
         "round",
         "kind",
@@ -251,13 +260,12 @@ def _rounds_table(audited: Audited, state: State) -> Table:
         "checks",
         "verdict",
     )
-    for round_ in state.rounds.values():
-        told = _round_json(audited, state, round_)
+    for told in _rounds_json(record, audited):
         result = told["status"]
         if told["rejected"]:
             result += f", {told['rejected']} rejected before"
         table.add_row(
-            str(round_.number),
+            str(told["round"]),
             told["kind"],
             result,
             f"{len(told['included'])} of {told['clusters']}",
@@ -265,7 +273,7 @@ def _rounds_table(audited: Audited, state: State) -> Table:
             str(told["qualified"]),
             "-" if told["samples"] is None else f"{told['samples']:,}",
             f"{told['checks']:,}",
-            _verdict(audited.checks.found_in(Part.ROUND, round_.number)),
+            _verdict(audited.checks.found_in(Part.ROUND, told["round"])),
         )
     return table
 

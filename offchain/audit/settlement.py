@@ -35,6 +35,9 @@ def submit_aggregate(step: Step) -> None:
     fits = bool(included) and included <= current.submitted
     expected = f"some of the clusters {sorted(current.submitted)}"
     at.holds("submitAggregate.included", fits, sorted(included), expected)
+    whole = included == current.submitted or step.now >= current.cumulative_deadline
+    expected = f"all of {sorted(current.submitted)} before the cumulative deadline"
+    at.holds("submitAggregate.included", whole, sorted(included), expected)
     parts = [current.anchored[c] for c in sorted(included) if c in current.anchored]
     for cluster, part, given in zip(sorted(included), parts, sums, strict=False):
         _check_sum(at.within(cluster=cluster), part, given)

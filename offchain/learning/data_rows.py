@@ -64,8 +64,13 @@ def read_rows(tables: Sequence[Table], schema: Schema, missing: Missing) -> Rows
     return Rows(complete[:, :-1].copy(), complete[:, -1].copy(), len(matrix), counts)
 
 
-def feature_matrix(table: Table, features: Sequence[str]) -> Floats:
+def feature_matrix(table: Table, features: Sequence[str], hint: str = "") -> Floats:
     """Return feature columns as numbers, NaN where missing, shape (m, features).
+
+    Parameters
+    ----------
+    hint
+        What may be done about a text in place of a number, beside calling it a missing value.
 
     Raises
     ------
@@ -78,8 +83,8 @@ def feature_matrix(table: Table, features: Sequence[str]) -> Floats:
             matrix[:, index] = table.numbers(name)
         except NotANumber as error:
             problem = (
-                "is no number; if its text means a missing value, make it a missing mark; if the "
-                "column is no measurement, ignore it"
+                "is no number; if its text means a missing value, name it with --missing-marks"
+                + hint
             )
             raise NotANumber(error.path, error.row, name, problem) from None
     return matrix
@@ -96,7 +101,8 @@ def require_complete(table: Table, matrix: Floats, columns: Sequence[str]) -> No
 def _matrix(table: Table, schema: Schema, missing: Missing) -> Floats:
     """Return features and, as last column, the target."""
     matrix = np.empty((len(table.rows), len(schema.features) + 1))
-    matrix[:, :-1] = feature_matrix(table, schema.features)
+    hint = "; if the column is no measurement, leave it out with --ignore"
+    matrix[:, :-1] = feature_matrix(table, schema.features, hint)
     if schema.class_names:
         codes, names = table.classes(schema.target)
         positions = [float(schema.class_names.index(name)) for name in names]

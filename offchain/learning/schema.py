@@ -188,7 +188,8 @@ def agree_features(proposals: Sequence[Proposal], request: Request) -> tuple[str
         for name in proposal.columns:
             if name not in features and name not in left_out:
                 problem = (
-                    f"has a column {name!r}, {first.source} has not; list features, or ignore it"
+                    f"has a column {name!r}, {first.source} has not; "
+                    "list --features, or --ignore it"
                 )
                 raise SchemaMismatch(proposal.source, problem)
     return features
@@ -221,7 +222,7 @@ def agree_task(proposals: Sequence[Proposal], request: Request) -> Task:
         if (kind is Kind.TEXT) != (first is Kind.TEXT):
             problem = (
                 f"column {request.target!r} holds {kind.value}, in {first_source} {first.value}; "
-                "with task classification, numbers are names of classes too"
+                "with --task classification, numbers are names of classes too"
             )
             raise SchemaMismatch(source, problem)
     if Kind.TEXT in kinds:

@@ -66,7 +66,7 @@ class UserDataOptions:
     ignore: str | None = None
     task: str | None = None
     device_column: str | None = None
-    ranges: Path | None = None
+    ranges: str | None = None
     missing: str = Missing.DROP.value
     missing_marks: str | None = None
     holdout: str = "random:0.25"
@@ -228,7 +228,7 @@ def _dataset(
         limits = public_ranges(columns)
         notes.append(data_notes.derived_ranges(len(names)))
     else:
-        limits = read_ranges(options.ranges, names)
+        limits = read_ranges(Path(options.ranges), names)
     notes += data_notes.constant_columns(X, schema.features)
     notes += data_notes.ranges(columns, names, limits)
     count = len(schema.features)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from offchain.crypto.candidates import NoiseShape
 from offchain.crypto.errors import CryptoError
-from offchain.crypto.layout import MAX_CAPACITY, MIN_CAPACITY, SlotLayout
+from offchain.crypto.layout import BLINDING_PER_BLOCK, MAX_CAPACITY, MIN_CAPACITY, SlotLayout
 from offchain.errors import VerifogError
 from offchain.learning.datasets import load
 from offchain.learning.defaults import DEFAULT_NOISE_MULTIPLIER, defaults
@@ -170,7 +170,7 @@ def _layout(options: TrainOptions, values: int) -> SlotLayout:
             return SlotLayout.fitting(values, packing)
         if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or capacity & (capacity - 1):
             _refuse("capacity", capacity, f"a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}")
-        usable = capacity - 2 * packing
+        usable = capacity - BLINDING_PER_BLOCK * packing
         if usable < 1 + values:
             _refuse(
                 "capacity",
@@ -196,7 +196,7 @@ def _threshold(options: TrainOptions, smallest: int) -> int:
         _refuse(
             "threshold",
             options.threshold,
-            f"from 2 to {most}: t + packing - 1 sums must come from {smallest} devices "
-            "of the smallest cluster",
+            f"from 2 to {most}: with {smallest} devices in the smallest cluster, t + packing - 1 "
+            "of them must reconstruct and t + 1 be summed",
         )
     return options.threshold

@@ -33,11 +33,13 @@ PHASE_OF_KIND: Final = {
     "ResultAccepted": "verify_result",
     "ResultRejected": "verify_result",
     "MemberRemoved": "other",
+    "MemberAdmitted": "other",
     # Messages, by what their receiver does with them.
     "NoiseCall": "noise",
     "NoiseRoot": "noise",
     "NoiseReceipt": "noise",
     "ModelOffer": "mask",
+    "ModelRequest": "other",
     "MaskedPacket": "verify",
     "Selection": "share",
     "Deal": "share",

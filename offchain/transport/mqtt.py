@@ -37,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 ROOT: Final = "verifog"
 _TASK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _PING: Final = b"\xc0\x00"
+_ALERT_TIME: Final = 2.0
 _TOPIC_ROOM: Final = 256  # of a packet, for topic and properties
 _IN_FLIGHT: Final = 64  # as many as the broker is configured for
 _REFUSED: Final = 0x80  # reason codes from here on are refusals
@@ -119,11 +120,22 @@ def tls_context(identity: Identity) -> ssl.SSLContext:
 async def probe(broker: Broker, context: ssl.SSLContext) -> None:
     """Find out, without MQTT, whether the broker is there and takes this certificate.
 
+    In TLS 1.3 a refusal comes only with the first read. A ping without a session makes a broker
+    that has taken the certificate close the connection, and touches nobody's session. One that has
+    refused it may have closed already, and the ping may wipe out its alert: then it is read again
+    without a ping.
+
     Raises
     ------
     BrokerUnreachable, BrokerRefused
         With the reason, as far as the other side tells it.
     """
+    if not await _knock(broker, context, _PING, broker.timeout):
+        await _knock(broker, context, b"", _ALERT_TIME)
+
+
+async def _knock(broker: Broker, context: ssl.SSLContext, words: bytes, patience: float) -> bool:
+    """Connect, say some words and read the answer; False when the connection was reset."""
     where = f"broker {broker.host}:{broker.port}"
     try:
         async with asyncio.timeout(broker.timeout):
@@ -137,19 +149,19 @@ async def probe(broker: Broker, context: ssl.SSLContext) -> None:
     except OSError as error:
         raise BrokerUnreachable(f"{where}: {error}") from error
     try:
-        # In TLS 1.3 a refusal comes with the first read. A ping without a session before it makes
-        # the broker close the connection, and touches nobody's session.
-        writer.write(_PING)
-        async with asyncio.timeout(broker.timeout):
+        writer.write(words)
+        async with asyncio.timeout(patience):
             await reader.read(1)
     except ssl.SSLError as error:
         raise BrokerRefused(f"{where}: {_alert(error)}") from error
     except TimeoutError:
-        raise BrokerUnreachable(f"{where}: no answer in {broker.timeout:g} s") from None
+        if words:
+            raise BrokerUnreachable(f"{where}: no answer in {patience:g} s") from None
     except OSError:
-        return  # closed without an alert: as expected
+        return False
     finally:
         writer.transport.abort()
+    return True
 
 
 def _alert(error: ssl.SSLError) -> str:
@@ -173,6 +185,7 @@ class MqttCarrier:
         self._broker = broker
         self._largest = (limits or Limits()).part + OVERHEAD + _TOPIC_ROOM
         self._client: aiomqtt.Client | None = None
+        self._gone: asyncio.Future[None]  # done when this client's connection is lost
         self._task: asyncio.Task[None] | None = None
         self._name = ""
         self._closing = False
@@ -191,14 +204,21 @@ class MqttCarrier:
             raise
 
     async def publish(self, recipient: bytes, frame: bytes, *, lasting: bool) -> None:
-        client = self._client
+        client, gone = self._client, self._gone
         if client is None:
             raise CarrierDown("broker: not connected")
         where = topic(self._broker.task, account_name(recipient), self._name)
+        # The client would wait its whole time for an answer that a lost connection cannot bring.
+        handing = asyncio.ensure_future(client.publish(where, frame, qos=1 if lasting else 0))
         try:
-            await client.publish(where, frame, qos=1 if lasting else 0)
+            await asyncio.wait((handing, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not handing.done():
+                raise CarrierDown("broker: connection lost")
+            handing.result()
         except aiomqtt.MqttError as error:
             raise CarrierDown(f"broker: {error}") from error
+        finally:
+            handing.cancel()
 
     async def close(self) -> None:
         self._closing = True
@@ -211,12 +231,13 @@ class MqttCarrier:
     async def _stay_connected(
         self, context: ssl.SSLContext, listener: Listener, first: asyncio.Future[None]
     ) -> None:
+        loop = asyncio.get_running_loop()
         pause = self._broker.retry_first
         while not self._closing:
             since = time.monotonic()
             try:
                 async with self._session(context) as client:
-                    self._client = client
+                    self._client, self._gone = client, loop.create_future()
                     listener.up()
                     if not first.done():
                         first.set_result(None)
@@ -230,6 +251,7 @@ class MqttCarrier:
             finally:
                 if self._client is not None:
                     self._client = None
+                    self._gone.set_result(None)
                     listener.down()
             if time.monotonic() - since > self._broker.keepalive:
                 pause = self._broker.retry_first  # it held for a while

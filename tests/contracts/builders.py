@@ -104,22 +104,22 @@ def eip2537(point: G1Point | G2Point) -> bytes:
     return b"".join(bytes(16) + raw[i : i + 48] for i in range(0, len(raw), 48))
 
 
-@lru_cache(maxsize=1)
-def powers_of_tau() -> tuple[G1Point, ...]:
-    """[tau^i] of Ethereum's ceremony for i below 512: more than any test's capacity but one."""
+@lru_cache(maxsize=4)
+def powers_of_tau(count: int) -> tuple[G1Point, ...]:
+    """[tau^i] of Ethereum's ceremony for i below `count`."""
     path = files("eth_account") / "typed_transactions/blob_transactions/kzg_trusted_setup.txt"
     lines = path.read_text().split()
     first = 2 + int(lines[0]) + int(lines[1])
     return tuple(
         G1Point.from_compressed_bytes_unchecked(bytes.fromhex(line))
-        for line in lines[first : first + 512]
+        for line in lines[first : first + count]
     )
 
 
 def commit_chunk(vector: Sequence[int]) -> G1Point:
     if not any(vector):
         return G1Point.identity()
-    points = list(powers_of_tau()[: len(vector)])
+    points = list(powers_of_tau(len(vector)))
     return G1Point.multiexp_unchecked(points, [scalar(value) for value in vector])
 
 

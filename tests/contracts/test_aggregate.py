@@ -97,9 +97,23 @@ def test_submit_aggregate__by_others__refused(task: Task, result: Aggregate, out
 # Which clusters
 
 
-def test_submit_aggregate__one_cluster_left_out__accepted(task: Task, result: Aggregate) -> None:
+def test_submit_aggregate__one_cluster_left_out_at_the_deadline__accepted(
+    task: Task, result: Aggregate
+) -> None:
+    task.at(task.round.cumulativeDeadline)
     task.submit_aggregate(Aggregate(result.parts[1:]))
     assert task.round.included == 0b10
+
+
+def test_submit_aggregate__one_cluster_left_out_before_the_deadline__refused(
+    task: Task, result: Aggregate
+) -> None:
+    """Its fog has until then to hand over the sum."""
+    arguments = Aggregate(result.parts[1:]).arguments(task.contract, task.model)
+    task.chain.pending_timestamp = task.round.cumulativeDeadline - 1
+    with ape.reverts(task.contract.WrongInclusion, included=0b10, submitted=0b11):
+        task.contract.submitAggregate(*arguments, sender=task.clouds[0], gas_limit=1_000_000)
+    task.submit_aggregate(result)
 
 
 @pytest.mark.parametrize("included", [0, 0b111, 0b11 | 1 << 64, 1 << 255])

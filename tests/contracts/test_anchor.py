@@ -164,7 +164,7 @@ def test_anchor__absent_key_nobody_has__refused(task: Task, part: ClusterRound) 
 
 def test_anchor__signers_keys_cancel_out__refused(deploy: Any, accounts: Any) -> None:
     """Keys x, -x can both prove possession; alone they would let infinity sign."""
-    task = deploy(threshold=1, packing=1)
+    task = deploy(threshold=2, packing=1)
     task.add_fog(accounts[3])
     order = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
     pair = [

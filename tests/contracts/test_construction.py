@@ -47,6 +47,7 @@ OUT_OF_RANGE = [
     ("chunks", 0),
     ("chunks", 65),
     ("threshold", 0),
+    ("threshold", 1),
     ("minQualified", 1),
     ("noiseRounds", 0),
     ("candidates", 1),
@@ -71,6 +72,13 @@ def test_construct__parameter_out_of_range__refused(
         build(project, authority, BlsKey(1).public, **{name: value})
 
 
+def test_construct__chunks_of_less_than_4096_slots__refused(
+    project: Any, authority: Any, founded: Task
+) -> None:
+    with ape.reverts(founded.contract.ParameterOutOfRange, name="chunks", value=2):
+        build(project, authority, BlsKey(1).public * 2, chunks=2, capacity=2048)
+
+
 @pytest.mark.parametrize(
     "extremes",
     [
@@ -90,7 +98,7 @@ def test_construct__parameters_at_their_bounds__accepted(
 
 def test_construct__64_chunks__accepted(project: Any, authority: Any) -> None:
     model = b"".join(BlsKey(i + 1).public for i in range(64))
-    assert build(project, authority, model, chunks=64).modelDigest() == keccak(model)
+    assert build(project, authority, model, chunks=64, capacity=4096).modelDigest() == keccak(model)
 
 
 # The initial model
@@ -116,7 +124,7 @@ def test_construct__model_outside_the_subgroup__refused(
     points = [BlsKey(1).public, BlsKey(2).public]
     points[position] = OUTSIDE_SUBGROUP
     with ape.reverts(founded.contract.G1MsmFailed):
-        build(project, authority, b"".join(points), chunks=2)
+        build(project, authority, b"".join(points), chunks=2, capacity=4096)
 
 
 # What is there afterwards

@@ -211,7 +211,7 @@ def test_submit_cumulative__in_accumulating__recorded(task: Task, part: ClusterR
 
 
 def test_submit_cumulative__three_chunks__one_opening(deploy: Any, accounts: Any) -> None:
-    task = deploy(chunks=3)
+    task = deploy(chunks=3, capacity=4096)
     task.add_cloud(accounts[1])
     task.add_fog(accounts[3])
     task.add_devices(0, [Device.numbered(i) for i in range(4)])

@@ -114,6 +114,7 @@ def test_claim__absent_or_not_included__not_earned(task: Task, outsider: Any) ->
         task.anchor(part)
         task.submit_cumulative(part)
     before = task.contract.accounting().owed
+    task.at(task.round.cumulativeDeadline)
     task.submit_aggregate(Aggregate((first,)))
     assert task.contract.accounting().owed == before + SHARE * (1 + 1 + 3)
     task.at(task.round.aggregateDeadline)

@@ -116,7 +116,7 @@ def test_command__json__prints_the_report_and_nothing_else(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--threshold", "20"), "Error: --threshold: 20: from 2 to 8"),
+        (("--threshold", "20"), "Error: --threshold: 20: from 2 to 7"),
         (("--network", "ethereum:sepolia"), "Error: --network: ethereum:sepolia: must be a local"),
         (("--port", "80"), "Error: --port: 80: from 1024 to 65535"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
 
 from offchain.audit.ethereum import Log, decode_receipt, decode_transaction
-from offchain.audit.record import Frame, Proven, PublicRecord, PublicTransaction
+from offchain.audit.record import Frame, PublicRecord, PublicTransaction
 from offchain.crypto.hashing import keccak256
 
 Path = tuple[Any, ...]
@@ -110,17 +110,28 @@ def altered_logs(emission: Emission, name: str) -> Iterator[Log]:
         yield replace(raw, data=encode(kinds, one))
 
 
-def with_log(record: PublicRecord, emission: Emission, log: Log | None) -> PublicRecord:
-    """The record with one log replaced, or left out."""
-    public = record.transactions[emission.transaction]
-    kind, items = _typed(public.receipt.encoded)
-    logs = list(items[3])
-    logs[emission.log : emission.log + 1] = (
-        [] if log is None else [[log.address, list(log.topics), log.data]]
-    )
-    encoded = kind + rlp.encode([*items[:3], logs])
-    receipt = replace(public.receipt, encoded=encoded)
-    return with_transaction(record, emission.transaction, replace(public, receipt=receipt))
+def with_log(record: PublicRecord, emission: Emission, *logs: Log) -> PublicRecord:
+    """The record with one log replaced by others, or by none."""
+
+    def change(items: list[Any]) -> None:
+        raw = [[log.address, list(log.topics), log.data] for log in logs]
+        items[3][emission.log : emission.log + 1] = raw
+
+    return with_receipt(record, emission.transaction, change)
+
+
+def with_receipt(
+    record: PublicRecord, place: int, change: Callable[[list[Any]], None]
+) -> PublicRecord:
+    """The record with the items of a transaction's receipt changed."""
+
+    def encode_again(encoded: bytes) -> bytes:
+        kind, items = _typed(encoded)
+        change(items)
+        return kind + bytes(rlp.encode(items))
+
+    path = ("transactions", place, "receipt", "encoded")
+    return at_path(record, path, encode_again)  # type: ignore[no-any-return]
 
 
 def _typed(encoded: bytes) -> tuple[bytes, list[Any]]:
@@ -229,7 +240,3 @@ def at_path(value: Any, path: Path, change: Any) -> Any:
 def flip(place: int, mask: int) -> Any:
     """A change of one byte."""
     return lambda data: data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :]
-
-
-def altered_proof(proven: Proven) -> Proven:
-    return at_path(proven, ("proof", 0), flip(5, 1))  # type: ignore[no-any-return]

@@ -169,6 +169,7 @@ def false_vector(run: Run) -> None:
         call.y,
         call.proof,
     )
+    run.network.run_until(lambda: True)
 
 
 def leave(run: Run) -> None:

@@ -10,11 +10,11 @@ SHAPES = [(64, 1, 1), (64, 8, 1), (64, 16, 2), (128, 4, 3), (4096, 8, 1)]
 
 
 def full_layout(capacity, packing, chunks):
-    return SlotLayout(capacity, packing, chunks, chunks * (capacity - 2 * packing) - 1)
+    return SlotLayout(capacity, packing, chunks, chunks * (capacity - 3 * packing) - 1)
 
 
 def is_blinding(slot, block):
-    return slot % block >= block - 2
+    return slot % block >= block - 3
 
 
 @pytest.mark.parametrize(("capacity", "packing", "chunks"), SHAPES)
@@ -26,14 +26,14 @@ def test_place__full_layout__puts_numbers_around_the_blinding_slots(capacity, pa
     assert layout.blinding_mask.tolist() == mask
     assert [e for e, m in zip(elements, mask, strict=True) if not m] == numbers.tolist()
     blinding = [e for e, m in zip(elements, mask, strict=True) if m]
-    assert len(set(blinding)) == 2 * packing * chunks
+    assert len(set(blinding)) == 3 * packing * chunks
     assert all(abs(e) > 2**200 for e in blinding)
 
 
 def test_place__fewer_numbers_than_declared__fills_with_zeros():
     layout = SlotLayout(64, 1, 1, 50)
     vector = layout.place(np.array([7, -1, 2]), Randomness(bytes(32)))
-    assert vector.to_ints()[3:62] == [0] * 59
+    assert vector.to_ints()[3:61] == [0] * 58
     assert layout.extract(vector) == [7, -1, 2] + [0] * 48
     assert layout.extract_int64(vector).tolist() == layout.extract(vector)
 
@@ -69,9 +69,9 @@ def test_blocks__any_vector__are_cut_from_every_chunk_and_joined_back(capacity, 
 
 
 def test_layout__one_value_too_many__names_needed_and_available():
-    assert SlotLayout(64, 4, 2, 111).data_slots == 112
-    with pytest.raises(LayoutError, match=r"113 slots needed .* 112 available"):
-        SlotLayout(64, 4, 2, 112)
+    assert SlotLayout(64, 4, 2, 103).data_slots == 104
+    with pytest.raises(LayoutError, match=r"105 slots needed .* 104 available"):
+        SlotLayout(64, 4, 2, 104)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_layout__sizes_do_not_divide__raises(arguments):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((61,), (64, 1, 1)),
-        ((62,), (128, 1, 1)),
-        ((4079, 8), (4096, 8, 1)),
-        ((4080, 8), (4096, 8, 2)),
+        ((60,), (64, 1, 1)),
+        ((61,), (128, 1, 1)),
+        ((4071, 8), (4096, 8, 1)),
+        ((4072, 8), (4096, 8, 2)),
         ((100, 1, 64), (64, 1, 2)),
     ],
 )

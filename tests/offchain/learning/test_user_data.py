@@ -151,7 +151,7 @@ def test_load__text_in_a_feature_of_one_device__names_row_and_column(folder):
     ) as caught:
         loaded(folder)
     assert (caught.value.row, caught.value.column) == (6, "temp")
-    assert "missing mark" in str(caught.value)
+    assert "--missing-marks" in str(caught.value)
     data = loaded(folder, missing_marks="Bad,No Data")
     assert notes_of(data, "missing-rows") == [
         "device pump1: 1 of 6 rows have missing values (temp: 1) and are dropped"
@@ -310,7 +310,7 @@ def test_load__no_ranges__derived_with_a_warning_that_says_what_it_reveals(tmp_p
 def ranges_file(tmp_path, text):
     path = tmp_path / "ranges.csv"
     path.write_text(text)
-    return path
+    return str(path)
 
 
 def test_load__ranges_file__is_taken_by_name_and_departures_are_counted(tmp_path):

@@ -14,7 +14,7 @@ SAMPLES: tuple[Message, ...] = (
     messages.NoiseCall(**HEAD),
     messages.NoiseRoot(**HEAD, index=4, root=DIGEST),
     messages.NoiseReceipt(**HEAD, position=1, count=5, root=DIGEST, path=(DIGEST,)),
-    messages.ModelOffer(**HEAD, model=ELEMENT * 2),
+    messages.ModelOffer(**HEAD, model=ELEMENT * 2, owed=(1, 2)),
     messages.MaskedPacket(
         **HEAD,
         index=4,
@@ -22,8 +22,9 @@ SAMPLES: tuple[Message, ...] = (
         commitment=POINT,
         masked=ELEMENT * 2,
         noise_root=DIGEST,
-        leaves=(LEAF, LEAF),
-        seeds=(DIGEST,),
+        leaves=(LEAF, LEAF, LEAF),
+        seeds=(DIGEST, ELEMENT),
+        past=(messages.PastNoise(2, (LEAF, LEAF), (DIGEST,)),),
     ),
     messages.Selection(
         **HEAD,
@@ -64,4 +65,5 @@ SAMPLES: tuple[Message, ...] = (
     messages.ClusterSum(**HEAD, total=ELEMENT * 2),
     messages.Result(**HEAD, commitment_digest=DIGEST, total=ELEMENT * 2),
     messages.Statistics(**HEAD, total=ELEMENT * 2),
+    messages.ModelRequest(**HEAD, model_digest=DIGEST),
 )

@@ -95,24 +95,38 @@ def test_envelope__in_the_name_of_another__refused(message: Message) -> None:
         parse_envelope(DOMAIN.separator, tampered(sealed(message), sender=signing_key(8).address))
 
 
+# Not signed: paths and places, which must lead to a signed root; lists under a signed root.
+UNSIGNED = {
+    "NoiseReceipt": {"path"},
+    "AnchorProposal": {"position", "count", "path"},
+    "Qualified": {"indices"},
+    "Result": {"cluster"},  # the result is the same for all
+}
+
+
+def altered(value: object) -> object:
+    match value:
+        case int():
+            return value + 1
+        case bytes():
+            return value[:-1] + bytes([value[-1] ^ 1])
+        case tuple():
+            return value[:-1] if len(value) > 1 else (*value, *value)
+    raise TypeError(value)
+
+
 @EACH_KIND
-def test_envelope__any_signed_field_altered__signature_does_not_fit(message: Message) -> None:
-    """All that the EIP-712 struct names; paths and the like are bound by what they lead to."""
-    data = sealed(message)
-    for field in fields(message):
-        value = getattr(message, field.name)
-        if isinstance(value, int):
-            false: object = value + 1
-        elif isinstance(value, bytes):
-            false = value[:-1] + bytes([value[-1] ^ 1])
-        else:
-            continue
-        changed = replace(message, **{field.name: false})
-        if changed.typed() == message.typed():
-            assert field.name in ("position", "count")
-            continue
+def test_envelope__any_field_altered__signature_does_not_fit(message: Message) -> None:
+    data, kind = sealed(message), type(message).__name__
+    names = {field.name for field in fields(message) if getattr(message, field.name) != ()}
+    unsigned = UNSIGNED.get(kind, set())
+    for name in names - unsigned:
+        changed = replace(message, **{name: altered(getattr(message, name))})
         with pytest.raises(BadSignature):
             parse_envelope(DOMAIN.separator, tampered(data, body=msgspec.msgpack.encode(changed)))
+    for name in names & unsigned:
+        changed = replace(message, **{name: altered(getattr(message, name))})
+        assert changed.typed() == message.typed()
 
 
 BODIES = {
@@ -191,15 +205,10 @@ def test_envelope__some_bytes_changed__same_message_or_own_error(
     assert message_digest(DOMAIN.separator, parsed) == message_digest(DOMAIN.separator, message)
 
 
-SHAPES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=100)
-    | st.text(max_size=20) | st.floats(),
-    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=12,
-)
+VALUES = st.none() | st.integers(-1, 2**64 - 1) | st.binary(max_size=64) | st.text(max_size=3)
 
 
-@given(st.integers(0, 20), st.lists(SHAPES, max_size=10))
+@given(st.integers(0, 20), st.lists(VALUES | st.lists(VALUES, max_size=3), max_size=10))
 def test_body__any_fields_under_any_tag__nothing_but_own_errors(tag: int, content: list) -> None:
     body = msgspec.msgpack.encode([tag, *content])
     data = msgspec.msgpack.encode(Envelope(DOMAIN.separator, KEY.address, body, bytes(65)))

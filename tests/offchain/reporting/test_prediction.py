@@ -47,7 +47,8 @@ def run(tmp_path):
     def invoke(data, *arguments, kind=ModelKind.SOFTMAX):
         model = tmp_path / "model.json"
         write_model(make_model_file(kind), model)
-        return CliRunner().invoke(cli, ["--model", str(model), "--data", str(data), *arguments])
+        words = ["--model", str(model), "--data", str(data), *arguments]
+        return CliRunner(mix_stderr=False).invoke(cli, words)
 
     return invoke
 
@@ -139,7 +140,7 @@ def test_command__output_and_json__summary_without_rows(data, run, tmp_path):
     output = tmp_path / "out.csv"
     result = run(data(extra={"fault": truth}), "--output", str(output), "--json")
     content = json.loads(result.stdout)
-    predicted = [row["prediction"] for row in csv.DictReader(output.open())]
+    predicted = [row["prediction"] for row in csv.DictReader(output.read_text().splitlines())]
     assert content["score"] == {
         "metric": "accuracy",
         "value": predicted.count("class 0") / 6,
@@ -155,13 +156,13 @@ def test_command__output_and_json__summary_without_rows(data, run, tmp_path):
 def test_command__wrong_files__one_line_that_names_them(data, run, tmp_path):
     result = run(data(names=("a", "b", "c", "d")))
     assert result.exit_code == 1
-    assert result.output.startswith("Error: ")
-    assert "data.csv: has no column 'tag 0'" in result.output
+    assert result.stderr.startswith("Error: ")
+    assert "data.csv: has no column 'tag 0'" in result.stderr
     result = run(data(), "--output", str(tmp_path / "model.json"))
     assert result.exit_code == 1
-    assert "model.json: is read by this command" in result.output
+    assert "model.json: is read by this command" in result.stderr
     result = run(data(), "--missing-marks", ",")
-    assert "missing-marks" in result.output
+    assert "missing-marks" in result.stderr
     assert run(tmp_path / "none.csv").exit_code == 2
 
 
@@ -170,6 +171,6 @@ def test_command__altered_model_file__is_refused(data, tmp_path):
     content["feature_names"][0] = "tag 9"
     (tmp_path / "altered.json").write_text(json.dumps(content))
     arguments = ["--model", str(tmp_path / "altered.json"), "--data", str(data())]
-    result = CliRunner().invoke(cli, arguments)
+    result = CliRunner(mix_stderr=False).invoke(cli, arguments)
     assert result.exit_code == 1
-    assert "altered" in result.output
+    assert "altered" in result.stderr

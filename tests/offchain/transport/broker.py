@@ -69,11 +69,12 @@ class Pki:
     authority: Authority = field(default_factory=lambda: Authority.create(TASK, now()))
     _made: dict[str, Credentials] = field(default_factory=dict)
 
-    def node(self, number: int, *, days: int = 365) -> Identity:
+    def node(self, number: int, *, expired: bool = False) -> Identity:
         owner = account(number)
-        name = f"{account_name(owner)}-{days}"
+        name = account_name(owner) + ("-expired" if expired else "")
         if name not in self._made:
-            issued = self.authority.issue_node(owner, now(), days)
+            since = now() - dt.timedelta(days=3) if expired else now()
+            issued = self.authority.issue_node(owner, since, days=1)
             self._made[name] = issued.write(self.folder, name, self.authority.certificate)
         return Identity(owner, self._made[name])
 

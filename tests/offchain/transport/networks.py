@@ -81,7 +81,8 @@ class Network:
         joined: list[Node] = []
         try:
             for number in numbers:
-                joined.append(await self.join(number, **options))
+                node = await self.join(number, **options)
+                joined.append(node)
             yield joined
         finally:
             for node in joined:
@@ -180,7 +181,9 @@ class Bent:
             self._delayed.append((recipient, frame, lasting))
         elif chance() >= loss:
             for _ in range(2 if chance() < repeat else 1):
-                await self._carrier.publish(recipient, self._bent(frame, cut, falsify), lasting=lasting)
+                await self._carrier.publish(
+                    recipient, self._bent(frame, cut, falsify), lasting=lasting
+                )
         self._random.shuffle(released)
         for one, late, kept in released:
             await self._carrier.publish(one, late, lasting=kept)

@@ -15,7 +15,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = True
         self.port = 0
-        self.passed = 0
+        self.passed = 0  # bytes
+        self.refused = 0  # connections while cut
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
@@ -37,6 +38,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._open:
+            self.refused += 1
             writer.transport.abort()
             return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)

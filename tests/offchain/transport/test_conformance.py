@@ -100,7 +100,7 @@ def test_send__same_bytes_again__arrive_once(network: Network) -> None:
         {"falsify": 0.2},
         {"loss": 0.15, "repeat": 0.2, "delay": 0.2, "cut": 0.1, "falsify": 0.1},
     ],
-    ids=lambda trouble: "+".join(trouble),
+    ids="+".join,
 )
 def test_send__frames_lost_repeated_reordered_or_damaged__everything_comes_and_nothing_else(
     network: Network, trouble: dict[str, Any]
@@ -160,7 +160,9 @@ def test_send__many_devices__each_is_heard_and_answered(network: Network, preset
             for message in fog.got:
                 fog.transport.send(message.sender, b"heard " + message.sender)
             await asyncio.gather(*(node.has(1) for node in nodes))
-            assert [n.data for n in nodes] == [[b"heard " + account(100 + i)] for i in range(devices)]
+            assert [n.data for n in nodes] == [
+                [b"heard " + account(100 + i)] for i in range(devices)
+            ]
             await asyncio.gather(*(node.leave() for node in nodes))
 
     run(scenario())
