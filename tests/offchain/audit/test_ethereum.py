@@ -9,7 +9,7 @@ import rlp
 from eth.db.trie import make_trie_root_and_nodes
 from eth_account import Account
 from eth_account.typed_transactions import TypedTransaction
-from eth_utils import keccak
+from eth_utils import keccak, to_checksum_address
 
 from offchain.audit.errors import AuditError
 from offchain.audit.ethereum import (
@@ -26,14 +26,14 @@ from offchain.audit.wire import encode_receipt, encode_transaction
 
 KEY = "0x" + "17" * 32
 SENDER = Account.from_key(KEY)
-TO = "0x" + "ab" * 20
+TO = to_checksum_address("0x" + "ab" * 20)
 ACCESS = [{"address": TO, "storageKeys": ["0x" + "01" * 32]}]
 COMMON: dict[str, Any] = {"nonce": 7, "gas": 90_000, "to": TO, "value": 5, "data": "0x0102"}
 FEES = {"maxFeePerGas": 9, "maxPriorityFeePerGas": 2}
 
 
 def authorization() -> Any:
-    return SENDER.sign_authorization({"chainId": 1, "address": "0x" + "cd" * 20, "nonce": 0})
+    return SENDER.sign_authorization({"chainId": 1, "address": TO, "nonce": 0})
 
 
 def transactions() -> dict[str, dict[str, Any]]:

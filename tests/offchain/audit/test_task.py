@@ -14,11 +14,7 @@ from offchain.audit.task import BOUNDS, check_parameters
 from tests.e2e.builders import Shape
 from tests.offchain.audit.cases import Case
 
-GOOD = dict(
-    zip(BOUNDS, [getattr(Shape().parameters, f) for f in Shape().parameters.__slots__], strict=True)
-    if hasattr(Shape().parameters, "__slots__")
-    else zip(BOUNDS, vars(Shape().parameters).values(), strict=True)
-)
+GOOD = dict(zip(BOUNDS, vars(Shape().parameters).values(), strict=True))
 
 
 def refused(**changes: int) -> list[str]:
