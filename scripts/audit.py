@@ -64,7 +64,7 @@ def cli(
     if as_json:
         click.echo(to_json(record, audited, from_block))
     else:
-        print_audit(record, audited, console)
+        print_audit(record, audited, console, from_block)
     if not audited.valid:
         sys.exit(1)
 

@@ -256,9 +256,8 @@ abstract contract Membership is Ledger {
         override
         returns (bytes32)
     {
-        return Transcript.possession(
-            _domainSeparatorV4(), account, keccak256(publicKey), sealingKey
-        );
+        return
+            Transcript.possession(_domainSeparatorV4(), account, keccak256(publicKey), sealingKey);
     }
 
     /// @inheritdoc IContractS

@@ -288,7 +288,7 @@ class Reader:
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(parameters))
         except (OSError, ValueError) as error:
-            raise AuditError(f"{method}: {error}") from error
+            raise AuditError(f"{method}: the provider does not answer: {error}") from error
         if response.get("error"):
             raise AuditError(f"{method}: {response['error']}")
         return response.get("result")

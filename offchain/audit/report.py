@@ -167,7 +167,9 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 # ---- for people
 
 
-def print_audit(record: PublicRecord, audited: Audited, console: Console) -> None:
+def print_audit(
+    record: PublicRecord, audited: Audited, console: Console, from_block: int = 0
+) -> None:
     """Print the audit: parts, rounds, what is off, and the verdict."""
     contract, head = _hex(record.contract), record.headers.get(record.head)
     where = f"chain {record.chain_id}, up to block {record.head}"
@@ -175,6 +177,8 @@ def print_audit(record: PublicRecord, audited: Audited, console: Console) -> Non
     console.print(_parts_table(record, audited))
     if audited.state is not None and audited.state.rounds:
         console.print(_rounds_table(record, audited))
+    if from_block:
+        _line(console, f"Note: signatures and openings before block {from_block} were not checked")
     for note in record.notes:
         _line(console, f"Note: {note}")
     _print_findings(console, audited.checks.findings)

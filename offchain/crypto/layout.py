@@ -1,8 +1,8 @@
 """Which slot of an update vector holds what (protocol, sections 3 and 10).
 
-A vector is C chunks of D slots; a chunk is l blocks of m = D / l slots. The last three slots of every
-block are uniform random elements; the other slots hold, in order, the sample count, the values, and
-zeros.
+A vector is C chunks of D slots; a chunk is l blocks of m = D / l slots. The last three slots of
+every block are uniform random elements; the other slots hold, in order, the sample count, the
+values, and zeros.
 """
 
 from __future__ import annotations

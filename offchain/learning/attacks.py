@@ -136,7 +136,8 @@ class Gaussian:
     ) -> Floats:
         """See `Attack.corrupt_updates`."""
         drawn = rng.standard_normal(updates.shape)
-        return drawn * (setting.clip_norm / np.linalg.norm(drawn, axis=1, keepdims=True))
+        norms = np.linalg.norm(drawn, axis=1, keepdims=True)
+        return np.asarray(drawn * (setting.clip_norm / norms))
 
 
 @dataclass(frozen=True, slots=True)

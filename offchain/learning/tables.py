@@ -157,7 +157,7 @@ def read_table(path: Path, extra_marks: Iterable[str] = ()) -> Table:
     Raises
     ------
     DataFileError
-        If it cannot be read, or a column's name is empty of use (twice the same).
+        If it cannot be read, a row has not a cell per column, or two columns have one name.
     CellError
         Naming row and column where a CSV file is not UTF-8.
     """

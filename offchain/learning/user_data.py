@@ -231,12 +231,13 @@ def _dataset(
         limits = read_ranges(Path(options.ranges), names)
     notes += data_notes.constant_columns(X, schema.features)
     notes += data_notes.ranges(columns, names, limits)
+    path = Path(options.data).absolute()
     count = len(schema.features)
     classes = np.array([[0.0, max(len(schema.class_names) - 1.0, 1.0)]])
     return Dataset(
-        name=Path(options.data).stem.replace("*", "_") or "data",
+        name=path.stem.replace("*", "_"),
         task=schema.task,
-        origin=Origin(source=Path(options.data).name, licence="the owner's", simulated=None),
+        origin=Origin(source=path.name, licence="the owner's", simulated=None),
         X_train=X,
         y_train=y,
         X_test=np.vstack([device.rows.X[device.test] for device in devices]),

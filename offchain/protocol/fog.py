@@ -294,7 +294,8 @@ class Fog(Role):
         if sender not in self.clouds:
             raise UnknownSender(f"sender: 0x{sender.hex()} is no cloud")
         accepted = self._accepted
-        if result.round == self._last_round and accepted is None:
+        ahead = result.round > self._last_round
+        if ahead or (result.round == self._last_round and accepted is None):
             raise TooEarly(f"result: S has accepted none in round {result.round} yet")
         if accepted is None or accepted.round != result.round or accepted.cloud != sender:
             raise WrongRound(f"result: round {result.round} has none of this cloud")

@@ -8,21 +8,16 @@ holds the sums against the encoded ones. All devices train side by side in float
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from offchain.learning.arrays import Floats, Integers
-from offchain.learning.baseline import Standardised, standardise
 from offchain.learning.errors import OptionError
 from offchain.learning.models import Model, ModelKind
 from offchain.learning.partition import DeviceData
-from offchain.learning.tasks import Dataset
 from offchain.learning.training import LocalEpochs
 
 Array = npt.NDArray[Any]

@@ -124,6 +124,15 @@ class Received:
     digest: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A message in the outbox."""
+
+    recipient: bytes
+    data: bytes = field(repr=False)
+    until: int | None  # the last round in which it is of use
+
+
 @dataclass
 class Statistics:
     """What a transport has counted since it was connected."""
@@ -191,6 +200,10 @@ class Transport(Protocol):
 
     def acknowledge(self, message: Received) -> None:
         """Tell the sender that a message is safe here and need not be sent again."""
+        ...
+
+    def kept(self) -> list[Kept]:
+        """The messages in the outbox that are not acknowledged."""
         ...
 
     @property

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-from offchain.transport.base import Identity, Limits, Received, Statistics
+from offchain.transport.base import Identity, Kept, Limits, Received, Statistics
 from offchain.transport.carrier import Carrier, stop
 from offchain.transport.errors import CarrierDown, FrameRefused, TransportError
 from offchain.transport.frames import Ask, Data, Frame, encode, parse
@@ -100,6 +100,9 @@ class Courier:
     def acknowledge(self, message: Received) -> None:
         self._answers.append((message.sender, self._inbox.acknowledge(message)))
         self._work.set()
+
+    def kept(self) -> list[Kept]:
+        return self._outbox.kept()
 
     @property
     def outstanding(self) -> int:

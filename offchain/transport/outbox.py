@@ -8,10 +8,9 @@ back off; after a new connection all are asked at once.
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from offchain.transport.base import Limits, Statistics
+from offchain.transport.base import Kept, Limits, Statistics
 from offchain.transport.errors import MessageRefused
 from offchain.transport.frames import Ask, Data, Done, Frame, Held, Missing, Shape, message_digest
 
@@ -250,9 +249,13 @@ class Outbox:
             lane.in_flight -= len(message.data)
         _discard(lane.sending, digest)
 
-    def recipients(self) -> Iterable[bytes]:
-        """Whom something is kept for."""
-        return [recipient for recipient, lane in self._lanes.items() if lane.messages]
+    def kept(self) -> list[Kept]:
+        """Everything that is not acknowledged."""
+        return [
+            Kept(recipient, message.data, message.until)
+            for recipient, lane in self._lanes.items()
+            for message in lane.messages.values()
+        ]
 
 
 def _discard(queue: deque[bytes], digest: bytes) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from http.client import HTTPConnection
 from typing import Any, ClassVar
 
 import numpy as np
 from web3 import Web3
+from web3.providers import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from offchain.chain.artifact import Artifact
 from offchain.chain.contract import ContractS
@@ -121,6 +124,19 @@ class Recorder:
 
     def happened(self, event: Event) -> None:
         self.events.append(event)
+
+
+class KeptConnection(JSONBaseProvider):
+    """JSON-RPC over one open connection: these tests make thousands of requests."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._connection = HTTPConnection(uri.removeprefix("http://"))
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        body = self.encode_rpc_request(method, params)
+        self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
+        return self.decode_rpc_response(self._connection.getresponse().read())
 
 
 Change = Callable[[Any], Any]
@@ -255,7 +271,9 @@ class Run:
     def round(self) -> RoundOutcome:
         """Run the next round to its end."""
         outcome = self.sim.run_round()
-        held = [holder.model_of(outcome.opened.model_digest) for holder in (*self.fogs, *self.clouds)]
+        held = [
+            holder.model_of(outcome.opened.model_digest) for holder in (*self.fogs, *self.clouds)
+        ]
         self._before = next((model for model in held if model is not None), self._before)
         return outcome
 
@@ -266,7 +284,9 @@ class Run:
 
     # ---- interfering
 
-    def signed(self, signer: Role, message: Message, *, key: Any = None, domain: Any = None) -> bytes:
+    def signed(
+        self, signer: Role, message: Message, *, key: Any = None, domain: Any = None
+    ) -> bytes:
         """An envelope signed by a node, or by another key, or for another domain."""
         return seal_envelope(domain or self.domain, key or signer._signing_key, message)
 
@@ -312,7 +332,12 @@ class Run:
         self.on(sender, kind, react, to=to)
 
     def insert(
-        self, when: tuple[Role, type], recipient: Role, make: Callable[[], bytes], *, after: bool = False
+        self,
+        when: tuple[Role, type],
+        recipient: Role,
+        make: Callable[[], bytes],
+        *,
+        after: bool = False,
     ) -> None:
         """Hand ``make()`` to ``recipient`` just before (or after) the first such message."""
         done: list[bool] = []
@@ -361,7 +386,7 @@ class Run:
 
     @property
     def refusals(self) -> dict[str, dict[str, int]]:
-        """How often each node refused something, by code; nodes that refused nothing are left out."""
+        """How often each node refused something, by code; nodes that did not are left out."""
         return {name: dict(role.rejected) for name, role in self.parties.items() if role.rejected}
 
     @property
@@ -381,7 +406,9 @@ class Run:
     def sent(self, sender: Role, kind: type) -> list[Any]:
         """What a node sent of a kind, before anybody interfered."""
         name = kind.__name__
-        return [self.opened(s) for role, s in self.record.sends if role is sender and s.kind == name]
+        return [
+            self.opened(s) for role, s in self.record.sends if role is sender and s.kind == name
+        ]
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
         return [note.fields for _, note in self.record.notes if note.kind == kind]
@@ -412,4 +439,3 @@ class Run:
     def model_slots(self) -> list[int]:
         """Data slots of the model that S holds, as integers, count slot first."""
         return self.shape.layout.extract(self.sim.model)
-

@@ -7,7 +7,7 @@ import pytest
 from web3 import Web3
 
 from offchain.chain.artifact import Artifact
-from tests.e2e.builders import Run, Shape, World
+from tests.e2e.builders import KeptConnection, Run, Shape, World
 from tests.e2e.secrecy import everything_said, leaks, secrets_of
 
 ONE_CLUSTER = Shape(clusters=(5,))
@@ -22,7 +22,8 @@ def artifact(project: Any) -> Artifact:
 
 @pytest.fixture(scope="session")
 def web3(chain: Any) -> Web3:
-    return chain.provider.web3
+    """The node that Ape has started."""
+    return Web3(KeptConnection(chain.provider.uri), middleware=[])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,9 +33,7 @@ def worlds(web3: Web3, artifact: Artifact) -> dict[Shape, World]:
 
 
 @pytest.fixture
-def found(
-    web3: Web3, artifact: Artifact, worlds: dict[Shape, World]
-) -> Callable[[Shape], World]:
+def found(web3: Web3, artifact: Artifact, worlds: dict[Shape, World]) -> Callable[[Shape], World]:
     """The deployment of a shape: the session's, or one of the test's own."""
 
     def choose(shape: Shape) -> World:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def learning(kind: ModelKind, devices: int, noise_multiplier: float) -> Learning
     X, y = small_rows(model, ROWS)
     weights = np.array([1 + i % 3 for i in range(devices)])
     edges = np.round(np.cumsum([0, *weights]) / weights.sum() * ROWS).astype(int)
-    parts = [DeviceData(X[a:b], y[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [DeviceData(X[a:b], y[a:b]) for a, b in pairwise(edges)]
     table = np.column_stack([X, y])
     ranges = np.stack([table.min(axis=0), table.max(axis=0)], axis=1)
     clip = 1.05 * float(_largest_norm(model, parts, table))

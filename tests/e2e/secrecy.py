@@ -28,7 +28,9 @@ def secrets_of(run: Run, *, every: bool = True) -> dict[str, list[str]]:
     identities = run.sim.identities
     keys = [identities.authority, *identities.clouds, *identities.fogs]
     devices = [device for members in run.devices for device in members]
-    opened = {seed for d in devices for packet in run.sent(d, MaskedPacket) for seed in packet.seeds}
+    opened = {
+        seed for d in devices for packet in run.sent(d, MaskedPacket) for seed in packet.seeds
+    }
     found: dict[str, list[bytes]] = {
         "signing keys": [key.secret() for key in keys],
         "streams of randomness": [role._randomness._seed for role in (*devices, *run.fogs)],

@@ -288,7 +288,9 @@ def test_result__false_to_all__rejected_cloud_slashed_and_standby_settles_with_t
         "reportFalseResult: RoundNotSettled",
         "submitAggregate: NotActiveCloud",
     ]
-    role, active, slashed, stake, *_ = clusters.contract.call("member", Web3.to_checksum_address(culprit.address))
+    _, active, slashed, stake, *_ = clusters.contract.call(
+        "member", Web3.to_checksum_address(culprit.address)
+    )
     assert (active, slashed, stake) == (False, True, 0)
     assert clusters.committed == clusters.digest_without()
     assert clusters.round().settled  # the standby cloud goes on alone

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from web3 import Web3
 
 from offchain.nodes.dropout import STEPS
@@ -17,8 +18,8 @@ from offchain.protocol.chain import (
     SubmitCumulative,
 )
 from offchain.protocol.device import Device
-from offchain.protocol.eip712 import typed_digest
-from offchain.protocol.messages import ModelOffer, NoiseRoot, Result, Reveal
+from offchain.protocol.eip712 import SigningKey, typed_digest
+from offchain.protocol.messages import ModelOffer, ModelRequest, NoiseRoot, Result, Reveal
 from offchain.protocol.role import Role, Send
 from tests.e2e.builders import Run, Shape, World
 from tests.e2e.conftest import ONE_CLUSTER, PACKED
@@ -87,7 +88,10 @@ def test_reveals__as_many_missing_as_may_be__exact_and_one_more_fails_cleanly(
         f"sums: {shape.quorum - 1}, {shape.quorum} are needed"
     ]
     assert state(run) == before | {
-        "round": before["round"] + 1, "phase": "Failed", "anchored": 1, "submitted": 0
+        "round": before["round"] + 1,
+        "phase": "Failed",
+        "anchored": 1,
+        "submitted": 0,
     }
 
     run.restore()
@@ -219,7 +223,11 @@ def test_cloud__silent_and_alone__round_fails_and_the_next_succeeds(cluster: Run
     cluster.alter_call(SubmitAggregate, lambda _: None)
     assert not cluster.round().settled
     assert state(cluster) == before | {
-        "round": 1, "phase": "Failed", "clusters": 1, "anchored": 1, "submitted": 1
+        "round": 1,
+        "phase": "Failed",
+        "clusters": 1,
+        "anchored": 1,
+        "submitted": 1,
     }
     cluster.restore()
     assert cluster.round().settled
@@ -229,22 +237,20 @@ def test_cloud__silent_and_alone__round_fails_and_the_next_succeeds(cluster: Run
 def test_model__that_nobody_got__withdrawn_after_a_failed_round_and_training_goes_on(
     cluster: Run,
 ) -> None:
-    """The cloud settles a round and keeps the result to itself."""
+    """The cloud settles a round, keeps the result to itself, and does not answer."""
     cloud = cluster.clouds[0]
     assert cluster.round().settled
     good = state(cluster)
-    cluster.silence(cloud, Result)
+    cluster.silence(cloud, Result, ModelOffer)
     assert cluster.round().settled
     lost = cluster.committed
     assert lost != good["model"]
     assert cluster.contract.call("previousModel") == [good["model"], True]
 
-    cluster.restore()
     assert not cluster.round().settled
     assert cluster.committed == lost
-    assert [note["why"] for note in cluster.notes("cluster-failed")] == [
-        "the model that S holds never reached this fog"
-    ]
+    assert len(cluster.notes("model-missing")) == 1
+    cluster.restore()
     outcome = cluster.round()
     assert outcome.settled
     assert outcome.opened.model_digest == good["model"]
@@ -252,6 +258,65 @@ def test_model__that_nobody_got__withdrawn_after_a_failed_round_and_training_goe
     assert cluster.refusals == {}
     assert cluster.round().settled
     assert cluster.committed == cluster.digest_without()
+
+
+@pytest.mark.parametrize("asked", ["cloud 0", "cloud 1", "fog 1"])
+def test_result__missed_by_one_fog__it_asks_and_takes_part(clusters: Run, asked: str) -> None:
+    """One party that answers is enough."""
+    fog = clusters.fogs[0]
+    clusters.alter(clusters.clouds[0], Result, lambda _: None, to=fog)
+    for name in {"cloud 0", "cloud 1", "fog 1"} - {asked}:
+        clusters.alter(clusters.parties[name], ModelOffer, lambda _: None, to=fog)
+    assert clusters.round().settled
+    outcome = clusters.round()
+    assert outcome.result is not None
+    assert outcome.result.included == (0, 1)
+    assert clusters.committed == clusters.digest_without()
+    assert clusters.refusals == {}
+
+
+@pytest.mark.parametrize("first", ["false", "by a stranger"])
+def test_model__false_answer_to_a_fog_that_asks__refused_and_the_next_counts(
+    clusters: Run, first: str
+) -> None:
+    fog, liar = clusters.fogs[0], clusters.clouds[0]
+
+    def false(role: Role, send: Send) -> list[Send]:
+        offer = clusters.opened(send)
+        if first == "false":
+            bad = clusters.signed(role, replace(offer, model=bytes(len(offer.model))))
+        else:
+            bad = clusters.signed(role, offer, key=SigningKey(b"\5" * 32))
+        return [Send(send.recipient, send.kind, bad)]
+
+    clusters.alter(liar, Result, lambda _: None, to=fog)
+    clusters.on(liar, ModelOffer, false, to=fog)
+    assert clusters.round().settled
+    outcome = clusters.round()
+    assert outcome.result is not None
+    assert outcome.result.included == (0, 1)
+    code = "false-model" if first == "false" else "unknown-sender"
+    assert clusters.refusals == {"fog 0": {code: 1}}
+    assert clusters.committed == clusters.digest_without()
+
+
+def test_model_request__by_a_stranger_or_for_another_cluster__refused(clusters: Run) -> None:
+    fog, cloud, other = clusters.fogs[0], clusters.clouds[0], clusters.fogs[1]
+    assert clusters.round().settled
+    request = ModelRequest(round=2, cluster=0, model_digest=clusters.committed)
+
+    def answers(role: Role) -> int:
+        sends = [send for sender, send in clusters.record.sends if sender is role]
+        return sum(s.kind == "ModelOffer" and s.recipient == fog.address for s in sends)
+
+    for role in (cloud, other):
+        clusters.deliver(role, clusters.signed(clusters.devices[0][0], request))
+        clusters.deliver(role, clusters.signed(fog, replace(request, cluster=1)))
+        assert dict(role.rejected) == {"unknown-sender": 2}
+        clusters.deliver(role, clusters.signed(fog, replace(request, model_digest=bytes(32))))
+        assert answers(role) == 0
+        clusters.deliver(role, clusters.signed(fog, request))
+        assert answers(role) == 1
 
 
 def test_everybody__silent__round_fails_and_the_next_succeeds(clusters: Run) -> None:

@@ -4,6 +4,7 @@ The culprit has the lowest index but one, so that honest devices stand on either
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,15 @@ from offchain.crypto.hashing import Digest
 from offchain.crypto.merkle import MerkleTree
 from offchain.protocol import masking
 from offchain.protocol.device import Device
-from offchain.protocol.messages import MaskedPacket, NoiseCall, NoiseLeaf, NoiseReceipt, NoiseRoot
+from offchain.protocol.messages import (
+    MaskedPacket,
+    ModelOffer,
+    NoiseCall,
+    NoiseLeaf,
+    NoiseReceipt,
+    NoiseRoot,
+    PastNoise,
+)
 from tests.e2e.builders import FixedTrainer, Run, World, fixed_update
 from tests.e2e.conftest import ONE_CLUSTER
 from tests.offchain.crypto.oracles import G1_OFF_CURVE, G1_OFF_SUBGROUP
@@ -155,7 +164,9 @@ BAD_PACKETS: list[tuple[Alter, str]] = [
 @pytest.mark.parametrize(
     ("alter", "code"), BAD_PACKETS, ids=[alter.__name__ for alter, _ in BAD_PACKETS]
 )
-def test_packet__bad_in_one_way__refused_and_left_out(cluster: Run, alter: Alter, code: str) -> None:
+def test_packet__bad_in_one_way__refused_and_left_out(
+    cluster: Run, alter: Alter, code: str
+) -> None:
     culprit = cluster.devices[0][1]
     cluster.alter(culprit, MaskedPacket, lambda packet: alter(culprit, packet))
     assert cluster.round().settled
@@ -167,7 +178,7 @@ def test_packet__bad_in_one_way__refused_and_left_out(cluster: Run, alter: Alter
 def test_packets__several_bad__each_named(cluster: Run, count: int) -> None:
     culprits = cluster.devices[0][:count]
     for culprit in culprits:
-        cluster.alter(culprit, MaskedPacket, lambda packet: altered_masked(culprit, packet))
+        cluster.alter(culprit, MaskedPacket, partial(altered_masked, culprit))
     assert cluster.round().settled
     assert cluster.refusals == {"fog 0": {"mask": count}}
     refused = [note["device"] for note in cluster.notes("rejected")]
@@ -176,7 +187,9 @@ def test_packets__several_bad__each_named(cluster: Run, count: int) -> None:
 
 
 @pytest.mark.parametrize("slot", [0, 1, 5])
-def test_masked_slot__beyond_bound_and_noise__refused(found: Callable[..., World], slot: int) -> None:
+def test_masked_slot__beyond_bound_and_noise__refused(
+    found: Callable[..., World], slot: int
+) -> None:
     world = found(ONE_CLUSTER)
     trainers = world.trainers()
     update = list(fixed_update(0, 1))
@@ -189,7 +202,9 @@ def test_masked_slot__beyond_bound_and_noise__refused(found: Callable[..., World
 
 
 @pytest.mark.parametrize("thief", [0, 4])
-def test_commitment__of_another_device__only_the_thief_is_left_out(cluster: Run, thief: int) -> None:
+def test_commitment__of_another_device__only_the_thief_is_left_out(
+    cluster: Run, thief: int
+) -> None:
     """Whoever comes first by index: the owner can open its mask, the thief cannot."""
     culprit, victim = cluster.devices[0][thief], cluster.devices[0][3]
     values = np.array(fixed_update(0, victim.index), np.int64)
@@ -206,7 +221,9 @@ def test_commitment__of_another_device__only_the_thief_is_left_out(cluster: Run,
 def cheat_on_noise(device: Device) -> NoiseCandidates:
     """Commit to no noise at all, under seeds that would give some."""
     drawn = device._batches[1].candidates
-    nothing = device.task.key.commit(device.task.layout.place(np.zeros(1, np.int64), device._randomness))
+    nothing = device.task.key.commit(
+        device.task.layout.place(np.zeros(1, np.int64), device._randomness)
+    )
     leaves = tuple(
         CandidateLeaf(leaf.round_in_epoch, leaf.candidate, Digest(leaf.seed_hash), nothing)
         for leaf in drawn.leaves
@@ -268,9 +285,75 @@ def test_noise_call__for_a_round_that_is_not_next__refused(cluster: Run) -> None
 
 def test_packet__second_and_different__refused_and_the_first_counts(cluster: Run) -> None:
     culprit = cluster.devices[0][1]
-    cluster.alter(
-        culprit, MaskedPacket, lambda packet: altered_masked(culprit, packet), add=True
-    )
+    cluster.alter(culprit, MaskedPacket, lambda packet: altered_masked(culprit, packet), add=True)
     assert cluster.round().settled
     assert cluster.refusals == {"fog 0": {"equivocation": 1}}
     assert cluster.committed == cluster.digest_without()
+
+
+# ---- noise of rounds that a device missed
+
+
+def without_past(past: tuple[PastNoise, ...]) -> tuple[PastNoise, ...]:
+    return ()
+
+
+def of_another_round(past: tuple[PastNoise, ...]) -> tuple[PastNoise, ...]:
+    return tuple(replace(entry, round=entry.round + 1) for entry in past)
+
+
+def false_past_seed(past: tuple[PastNoise, ...]) -> tuple[PastNoise, ...]:
+    return tuple(replace(entry, seeds=(bytes(32),)) for entry in past)
+
+
+def false_past_path(past: tuple[PastNoise, ...]) -> tuple[PastNoise, ...]:
+    return tuple(replace(entry, leaves=entry.leaves[::-1]) for entry in past)
+
+
+def past_seed_too_few(past: tuple[PastNoise, ...]) -> tuple[PastNoise, ...]:
+    return tuple(replace(entry, leaves=entry.leaves * 2) for entry in past)
+
+
+FALSE_PAST = [
+    (without_past, "noise-owed"),
+    (of_another_round, "noise-owed"),
+    (false_past_seed, "noise-seed"),
+    (false_past_path, "noise-path"),
+    (past_seed_too_few, "noise-choice"),
+]
+
+
+@pytest.mark.parametrize(("falsify", "code"), FALSE_PAST, ids=[f.__name__ for f, _ in FALSE_PAST])
+def test_packet__after_a_missed_round__must_open_its_noise(
+    cluster: Run,
+    falsify: Callable[[tuple[PastNoise, ...]], tuple[PastNoise, ...]],
+    code: str,
+) -> None:
+    """Else a device could commit to a false candidate and send only when that one is drawn."""
+    device = cluster.devices[0][1]
+    cluster.silence(device, MaskedPacket)
+    assert cluster.round().settled
+    cluster.restore()
+    cluster.alter(device, MaskedPacket, lambda p: replace(p, past=falsify(p.past)))
+    assert cluster.round().settled
+    assert cluster.refusals == {"fog 0": {code: 1}}
+    assert cluster.committed == cluster.digest_without(device)
+    cluster.restore()
+    assert cluster.round().settled  # it opens both rounds, and is in again
+    assert [entry.round for entry in cluster.sent(device, MaskedPacket)[-1].past] == [1, 2]
+    assert cluster.refusals == {"fog 0": {code: 1}}
+    assert cluster.committed == cluster.digest_without()
+
+
+def test_packet__after_a_missed_round__never_opens_what_was_drawn_there(cluster: Run) -> None:
+    """Whatever the fog says is owed: the seed drawn in a round that masked stays secret."""
+    device, fog = cluster.devices[0][1], cluster.fogs[0]
+    assert cluster.round().settled
+    packet = cluster.sent(device, MaskedPacket)[0]
+    drawn = device._batches[1].candidates.seed(0, chosen(device)).reveal()
+    cluster.alter(fog, ModelOffer, lambda o: replace(o, owed=(1, 2, 3, 1)), to=device)
+    assert cluster.round().settled
+    past = cluster.sent(device, MaskedPacket)[1].past
+    assert [entry.round for entry in past] == [1]
+    assert drawn not in past[0].seeds
+    assert past[0].seeds == packet.seeds

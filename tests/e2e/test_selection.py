@@ -163,9 +163,7 @@ def test_selection__of_a_device_that_sent_no_packet__wrong_phase(cluster: Run) -
     """It never got a model; the fog approves something in its name all the same."""
     fog, device = cluster.fogs[0], cluster.devices[0][1]
     cluster.alter(fog, ModelOffer, lambda offer: None, to=device)
-    cluster.insert(
-        (fog, Selection), device, lambda: cluster.signed(fog, honest_selection(cluster))
-    )
+    cluster.insert((fog, Selection), device, lambda: cluster.signed(fog, honest_selection(cluster)))
     assert cluster.round().settled
     assert cluster.refusals == {"device 0.1": {"wrong-phase": 1}}
     assert cluster.sent(device, MaskedPacket) == []
@@ -211,9 +209,7 @@ def test_model__false_to_all__cluster_fails_and_the_others_settle(clusters: Run)
 
 def test_model__of_the_wrong_length__refused(cluster: Run) -> None:
     device = cluster.devices[0][1]
-    cluster.alter(
-        cluster.fogs[0], ModelOffer, lambda o: replace(o, model=o.model[32:]), to=device
-    )
+    cluster.alter(cluster.fogs[0], ModelOffer, lambda o: replace(o, model=o.model[32:]), to=device)
     assert cluster.round().settled
     assert cluster.refusals == {"device 0.1": {"LengthError": 1}}
 

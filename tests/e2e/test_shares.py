@@ -479,7 +479,9 @@ def test_report__of_a_lying_peer__disqualifies_no_dealer(
 class AllBut:
     """A selection rule that leaves out device 1."""
 
-    def choose(self, round_number: int, masked: dict[int, object], *, updates_model: bool) -> Chosen:
+    def choose(
+        self, round_number: int, masked: dict[int, object], *, updates_model: bool
+    ) -> Chosen:
         kept = tuple(index for index in sorted(masked) if index != 1)
         return Chosen(kept, ((1, NotSelected("rule")),))
 

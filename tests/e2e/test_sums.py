@@ -52,9 +52,7 @@ def release(run: Run, device: Device, total: Callable[[], bytes]) -> None:
     """Make a device that has kept to itself release a sum before anybody else."""
 
     def reveal() -> bytes:
-        return run.signed(
-            device, Reveal(round=1, cluster=0, index=device.index, total=total())
-        )
+        return run.signed(device, Reveal(round=1, cluster=0, index=device.index, total=total()))
 
     first = next(member for member in run.devices[0] if member is not device)
     run.insert((first, Reveal), run.fogs[0], reveal)
@@ -138,7 +136,7 @@ def test_digest__of_a_device_that_does_not_hold_all_shares__refused(cluster: Run
 @pytest.mark.parametrize(
     ("total", "code"),
     [
-        (lambda run: other_vector(run), "sum-digest"),
+        (other_vector, "sum-digest"),
         (lambda run: true_sum(run.devices[0][2]), "sum-digest"),
         (lambda run: true_sum(run.devices[0][1])[32:], "sum-digest"),
         (lambda run: R.to_bytes(32, "big") + true_sum(run.devices[0][1])[32:], "sum-digest"),
@@ -368,9 +366,7 @@ def test_attestation__false__dropped_and_the_aggregate_stands(
 
 def test_attestation__second_and_different__refused_and_the_first_counts(cluster: Run) -> None:
     culprit = cluster.devices[0][1]
-    cluster.alter(
-        culprit, Attestation, lambda a: of_another_message(cluster, culprit, a), add=True
-    )
+    cluster.alter(culprit, Attestation, lambda a: of_another_message(cluster, culprit, a), add=True)
     assert cluster.round().settled
     assert cluster.refusals == {"fog 0": {"equivocation": 1}}
     assert cluster.contract.call("signers", 1, 0) == [0b11111]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,6 +189,13 @@ def test_load__damaged_csv_file__names_it(monkeypatch, tmp_path, content, proble
     with pytest.raises(DataFileError, match=problem) as caught:
         load("shuttle")
     assert caught.value.path.endswith("shuttle.csv.gz")
+
+
+def test_pins__versions_in_messages__are_the_installed_ones():
+    pins = (Path(__file__).parents[3] / "requirements-data.in").read_text().splitlines()
+    for package, version in (tennessee_eastman.BIBMON, real_sets.RIVER):
+        assert f"{package}=={version}" in pins
+        assert metadata.version(package) == version
 
 
 def test_package_folder__package_is_there__is_not_imported(monkeypatch):

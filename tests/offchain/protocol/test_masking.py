@@ -70,7 +70,9 @@ def test_packets__none_or_one__verified(
 
 
 @pytest.mark.parametrize("used", range(4))
-def test_mask__by_any_candidate_but_the_drawn_one__refused(wary_cluster: Cluster, used: int) -> None:
+def test_mask__by_any_candidate_but_the_drawn_one__refused(
+    wary_cluster: Cluster, used: int
+) -> None:
     """All else is honest: every other seed is opened, and the mask is real noise."""
     cluster = wary_cluster
     batch = cluster.batch(1)

@@ -1,0 +1,320 @@
+"""A small task without a chain: its nodes, and tapes of what each took and did in whole rounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from offchain.crypto.commitment import Commitment, CommitmentKey, parse_commitment_eip2537
+from offchain.crypto.field import FieldVector
+from offchain.crypto.hashing import keccak256
+from offchain.crypto.layout import SlotLayout
+from offchain.crypto.randomness import Randomness
+from offchain.nodes.simulation import draw_identities
+from offchain.protocol.anchoring import anchor_message
+from offchain.protocol.chain import (
+    BeaconDrawn,
+    Call,
+    ClusterAnchored,
+    CumulativeSubmitted,
+    Event,
+    NoiseRootRecorded,
+    OpenRound,
+    RecordNoiseRoot,
+    ResultAccepted,
+    RoundOpened,
+    SubmitAggregate,
+    SubmitAnchor,
+    SubmitCumulative,
+)
+from offchain.protocol.cloud import Cloud
+from offchain.protocol.device import Device, Trainer
+from offchain.protocol.eip712 import Domain
+from offchain.protocol.fog import Fog
+from offchain.protocol.role import (
+    ClusterRoster,
+    Effect,
+    Member,
+    Role,
+    Send,
+    Task,
+    TaskParameters,
+    Transact,
+)
+from offchain.protocol.selecting import KeepAll
+from offchain.store.inputs import CommandIn, EventIn, Input, MessageIn, TickIn, apply
+from offchain.store.recorded import Asides, RecordedTrainer
+
+DEVICES = 4
+RATE = 2**40
+SEED = b"tests of the store, thirty-two b"
+PARAMETERS = TaskParameters(
+    capacity=64,
+    packing=1,
+    chunks=1,
+    threshold=2,
+    min_qualified=2,
+    noise_rounds=2,
+    candidates=2,
+    beacon_delay=2,
+    fractional_bits=48,
+    statistics_rounds=1,
+    rate=RATE,
+    min_samples=1,
+    max_samples=1000,
+    anchor_time=2000,
+    cumulative_time=1000,
+    aggregate_time=1000,
+    unbonding_time=86_400,
+    device_stake=1,
+    fog_stake=1,
+    cloud_stake=1,
+    reward=1,
+)
+WHO = draw_identities(Randomness(SEED), [DEVICES])
+
+
+class SomeTrainer:
+    """Makes updates that depend on the model and on what it has absorbed."""
+
+    def __init__(self, index: int, twist: int = 0) -> None:
+        self._index = index
+        self._twist = twist
+        self._absorbed = 0
+        self.calls = 0
+
+    def update(self, model: Sequence[int], *, updates_model: bool) -> np.ndarray[Any, Any]:
+        self.calls += 1
+        value = (sum(model) + 7 * self._index + self._absorbed + self._twist) % 100
+        return np.array([10 + self._index, value, -value, 3, 1, self._index], dtype=np.int64)
+
+    def absorb(self, statistics: Sequence[int]) -> None:
+        self._absorbed += sum(statistics) % 1000
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Builds the nodes of the task anew, always the same."""
+
+    task: Task
+
+    @staticmethod
+    def load() -> Maker:
+        layout = SlotLayout(64, 1, 1, 5)
+        key = CommitmentKey.load(64)
+        return Maker(Task(PARAMETERS, Domain(31337, bytes(range(20))), layout, key, 1_000))
+
+    def roster(self) -> ClusterRoster:
+        members = {
+            index: Member(
+                index,
+                keys.signing.address,
+                keys.attestation.public_key.to_bytes(),
+                keys.sealing.public_key.data,
+            )
+            for index, keys in enumerate(WHO.devices[0])
+        }
+        return ClusterRoster(0, WHO.fogs[0].address, members, DEVICES)
+
+    def device(
+        self,
+        index: int,
+        asides: Asides | None = None,
+        *,
+        trainer: Trainer | None = None,
+        seed: bytes = SEED,
+    ) -> Device:
+        inner = trainer or SomeTrainer(index)
+        own = RecordedTrainer(inner, asides) if asides is not None else inner
+        randomness = Randomness(seed).child(b"device %d" % index)
+        return Device(self.task, self.roster(), index, WHO.devices[0][index], own, randomness)
+
+    def fog(self) -> Fog:
+        model = FieldVector.zeros(self.task.layout.length)
+        randomness = Randomness(SEED).child(b"fog")
+        clouds = {WHO.clouds[0].address}
+        return Fog(self.task, self.roster(), clouds, WHO.fogs[0], model, KeepAll(), randomness)
+
+    def cloud(self) -> Cloud:
+        model = FieldVector.zeros(self.task.layout.length)
+        return Cloud(self.task, {0: WHO.fogs[0].address}, WHO.clouds[0], model)
+
+    def role(self, name: str, asides: Asides | None = None) -> Role:
+        """A node by its name: ``cloud``, ``fog``, ``device 0`` and so on."""
+        if name == "cloud":
+            return self.cloud()
+        return self.fog() if name == "fog" else self.device(int(name[-1]), asides)
+
+
+@dataclass
+class PretendContract:
+    """What Contract S would say to honest nodes."""
+
+    task: Task
+    roster: ClusterRoster
+    now: int = 1_000_000
+    round: int = 0
+    settled: int = 0
+    events: deque[Event] = field(default_factory=deque)
+    _sums: dict[int, Commitment] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = self.task.key.commit(FieldVector.zeros(self.task.layout.length))
+
+    def execute(self, call: Call, sender: bytes) -> None:
+        match call:
+            case OpenRound():
+                self._open()
+            case RecordNoiseRoot():
+                self.events.append(NoiseRootRecorded(call.cluster, call.batch, call.root))
+            case SubmitAnchor():
+                message = anchor_message(self.task, call.round, self.roster, call.anchor)
+                points = call.anchor.commitments.to_eip2537()
+                self.events.append(
+                    ClusterAnchored(
+                        call.round,
+                        call.cluster,
+                        message,
+                        points,
+                        call.signers,
+                        call.anchor.qualified,
+                    )
+                )
+            case SubmitCumulative():
+                digest = call.anchor.commitments.digest
+                self.events.append(
+                    CumulativeSubmitted(call.round, call.cluster, digest, call.vector_digest)
+                )
+            case SubmitAggregate():
+                self._accept(call, sender)
+            case _:
+                raise AssertionError(call)
+
+    def _open(self) -> None:
+        self.round += 1
+        self.events.append(
+            RoundOpened(
+                round=self.round,
+                beacon_block=10 * self.round,
+                anchor_deadline=self.now + PARAMETERS.anchor_time,
+                cumulative_deadline=self.now + 3000,
+                aggregate_deadline=self.now + 4000,
+                clusters=1,
+                updates_model=self.settled >= PARAMETERS.statistics_rounds,
+                model_digest=self.model.digest,
+                opened_at=self.now,
+            )
+        )
+        self.events.append(BeaconDrawn(self.round, keccak256(b"beacon %d" % self.round)))
+
+    def _accept(self, call: SubmitAggregate, sender: bytes) -> None:
+        total = Commitment.sum([parse_commitment_eip2537(c.commitments, 1) for c in call.clusters])
+        factor = RATE // call.samples if self.settled >= PARAMETERS.statistics_rounds else 0
+        if factor:
+            self.model -= total.scale(factor)
+        self.settled += 1
+        self.events.append(
+            ResultAccepted(
+                round=call.round,
+                cloud=sender,
+                included=tuple(c.cluster for c in call.clusters),
+                commitment_digest=total.digest,
+                vector_digest=call.vector_digest,
+                samples=call.samples,
+                factor=factor,
+                model_digest=self.model.digest,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """An input of a node and what followed."""
+
+    item: Input
+    effects: list[Effect]
+
+
+Tape = list[Step]
+
+
+class Play:
+    """All nodes, round by round, with a tape for each."""
+
+    def __init__(self, maker: Maker) -> None:
+        names = ["cloud", "fog", *(f"device {i}" for i in range(DEVICES))]
+        self.roles = {name: maker.role(name) for name in names}
+        self.by_address = {role.address: name for name, role in self.roles.items()}
+        self.contract = PretendContract(maker.task, maker.roster())
+        self.tapes: defaultdict[str, Tape] = defaultdict(list)
+        self.queue: deque[tuple[str, bytes, bytes]] = deque()
+        self.lost: Callable[[str, Send], bool] = lambda name, send: False
+
+    def put(self, name: str, item: Input) -> None:
+        role = self.roles[name]
+        effects = apply(role, item)
+        self.tapes[name].append(Step(item, effects))
+        for effect in effects:
+            if isinstance(effect, Send) and not self.lost(name, effect):
+                self.queue.append((self.by_address[effect.recipient], effect.data, role.address))
+            elif isinstance(effect, Transact):
+                self.contract.execute(effect.call, role.address)
+
+    def settle(self) -> None:
+        """Go on until nothing moves."""
+        while self.queue or self.contract.events:
+            while self.queue:
+                name, data, sender = self.queue.popleft()
+                self.put(name, MessageIn(data, sender))
+            if self.contract.events:
+                event = self.contract.events.popleft()
+                for name in self.roles:
+                    self.put(name, EventIn(event))
+
+    def tick_all(self, seconds: int) -> None:
+        self.contract.now += seconds
+        for name in self.roles:
+            self.put(name, TickIn(self.contract.now))
+
+    def round(self, disturb: Callable[[], None] = lambda: None) -> None:
+        self.tick_all(10)
+        fog = self.roles["fog"]
+        assert isinstance(fog, Fog)
+        if fog.needs_noise(self.contract.round + 1):
+            self.put("fog", CommandIn("call_noise"))
+            self.settle()
+        before = self.contract.settled
+        self.tick_all(5)
+        self.put("cloud", CommandIn("open_round"))
+        disturb()
+        self.settle()
+        for _ in range(200):
+            if self.contract.settled > before:
+                return
+            self.tick_all(50)
+            self.settle()
+        raise AssertionError("the round does not settle")
+
+
+def play(maker: Maker, rounds: int) -> Play:
+    """Some rounds: one of statistics, then of training; in round 3 a device falls silent."""
+    whole = Play(maker)
+    for number in range(1, rounds + 1):
+        whole.lost = lambda name, send, n=number: (  # type: ignore[misc]
+            n == 3 and name == "device 3" and send.kind == "MaskedPacket"
+        )
+        whole.round(lambda: _strays(whole))
+    return whole
+
+
+def _strays(whole: Play) -> None:
+    """What changes nothing: garbage, and a message that came long ago."""
+    for name in whole.roles:
+        whole.put(name, MessageIn(b"garbage", WHO.fogs[0].address))
+        earlier = [step.item for step in whole.tapes[name] if isinstance(step.item, MessageIn)]
+        if len(earlier) > 5:
+            whole.put(name, earlier[1])
