@@ -17,6 +17,7 @@ from offchain.errors import VerifogError
 from offchain.learning.datasets import dataset_names
 from offchain.learning.models import ModelKind
 from offchain.learning.selection import rule_names
+from offchain.learning.user_data import UserDataOptions
 from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan, plan
 from offchain.nodes.training import TrainingRun, TrainResult
 from offchain.reporting.progress import Progress
@@ -24,11 +25,18 @@ from offchain.reporting.report import check_report_folder, encode_report, write_
 from offchain.reporting.summary import print_summary
 
 DEFAULTS = TrainOptions()
+OWN_DEFAULTS = {f.name: f.default for f in fields(UserDataOptions) if isinstance(f.default, str)}
 NETWORK = "ethereum:local:foundry"
 EPILOG = (
     "Example: ape run train --dataset softsensor --devices 24 --fogs 3 --drop 0.1. "
     "The report folder gets report.json, model.json, plots and a page (index.html)."
 )
+
+
+def own_option(name: str, text: str) -> Callable[[Any], Any]:
+    """An option of UserDataOptions with its default."""
+    default = OWN_DEFAULTS.get(name.replace("-", "_"))
+    return click.option(f"--{name}", default=default, show_default=default is not None, help=text)
 
 
 def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
@@ -59,6 +67,16 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @option("seed", "Seeds data split, local training and drop-outs.", type=int)
 @option("secrets", "Keys and noise from: os, or seed (repeatable, and open to readers).", type=str)
 @option("delta", "Delta of the privacy accounting.", type=float)
+@own_option("data", "Your own data: CSV or Parquet; a file, a folder, a pattern (docs/data.md).")
+@own_option("target", "With --data: the column to predict.")
+@own_option("features", "With --data: columns to predict from, a,b,c*. Default: all others.")
+@own_option("ignore", "With --data: columns to leave out.")
+@own_option("task", "With --data: classification or regression. Default: as the target says.")
+@own_option("device-column", "With --data: column that names the device. Default: by file.")
+@own_option("ranges", "With --data: CSV file feature,low,high of public instrument ranges.")
+@own_option("missing", "With --data: drop or refuse rows with missing values.")
+@own_option("missing-marks", "With --data: further texts that stand for a missing value.")
+@own_option("holdout", "With --data: rows to test with, random:SHARE or last:SHARE.")
 @click.option(
     "--report",
     "report",
@@ -77,7 +95,10 @@ def cli(report: Path, as_json: bool, network: str, port: int | None, **values: A
     Contract S verifies, pays and updates the model's commitment on a chain of its own.
     """
     try:
-        checked = plan(TrainOptions(**{f.name: values[f.name] for f in fields(TrainOptions)}))
+        own = {f.name: values.pop(f.name) for f in fields(UserDataOptions)}
+        checked = plan(TrainOptions(**values, own=_own_options(own)))
+        for note in checked.notes:
+            click.echo(f"{'Warning' if note.warning else 'Note'}: {note.text}", err=True)
         check_report_folder(report)
         if network.split(":")[1:2] != ["local"]:
             raise OptionRefused("network", network, "must be a local one, such as " + NETWORK)
@@ -88,6 +109,17 @@ def cli(report: Path, as_json: bool, network: str, port: int | None, **values: A
             _run(checked, provider.web3, report, as_json=as_json)
     except VerifogError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _own_options(values: dict[str, Any]) -> UserDataOptions | None:
+    if values["data"] is None:
+        for name, value in values.items():
+            if value != OWN_DEFAULTS.get(name):
+                raise OptionRefused(name.replace("_", "-"), value, "goes with --data only")
+        return None
+    if values["target"] is None:
+        raise OptionRefused("target", "none", "which column of --data is to be predicted?")
+    return UserDataOptions(**values)
 
 
 def _free_address(port: int) -> str:

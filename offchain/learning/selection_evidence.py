@@ -214,7 +214,7 @@ def _middle(values: Floats, reach: Floats) -> float:
     noise from the median: under strong noise it leans less towards a minority than the median,
     and never follows one far.
     """
-    scaled = np.sort((values / np.maximum(reach, 1e-9))[reach >= math.sqrt(0.5)])
+    scaled = np.sort((values / np.maximum(reach, 1e-9))[reach >= 0.7 * reach.max()])
     count = math.ceil(_CORE * len(scaled))
     widths = scaled[count - 1 :] - scaled[: len(scaled) - count + 1]
     first = int(np.argmin(widths))

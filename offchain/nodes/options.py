@@ -1,20 +1,22 @@
 """The options of a training run: checked before anything runs, with errors that name them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offchain.crypto.candidates import NoiseShape
 from offchain.crypto.errors import CryptoError
 from offchain.crypto.layout import BLINDING_PER_BLOCK, MAX_CAPACITY, MIN_CAPACITY, SlotLayout
 from offchain.errors import VerifogError
+from offchain.learning.data_notes import Note
 from offchain.learning.datasets import load
-from offchain.learning.defaults import DEFAULT_NOISE_MULTIPLIER, defaults
-from offchain.learning.errors import LearningError
+from offchain.learning.defaults import DEFAULT_NOISE_MULTIPLIER, defaults, own_data_defaults
+from offchain.learning.errors import LearningError, OptionError
 from offchain.learning.models import Model, ModelKind
-from offchain.learning.partition import Split, parse_split
+from offchain.learning.partition import DeviceData, Split, parse_split
 from offchain.learning.selection import rule_names
 from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters
+from offchain.learning.user_data import UserData, UserDataOptions, load_user_data
 
 MAX_CLUSTERS = 64
 MAX_DEVICES_IN_CLUSTER = 1024
@@ -59,6 +61,7 @@ class TrainOptions:
     seed: int = 1
     secrets: str = "os"
     delta: float = 1e-5
+    own: UserDataOptions | None = None  # --data and what belongs to it; in place of the data set
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class TrainPlan:
     min_qualified: int
     rounds: int
     clip_norm: float
+    parts: tuple[DeviceData, ...]  # of the user's own devices; empty: to be split
+    notes: tuple[Note, ...]
 
 
 def _refuse(option: str, value: object, bound: str) -> None:
@@ -90,15 +95,24 @@ def plan(options: TrainOptions) -> TrainPlan:
     OptionRefused
         Naming the option, its value and its bound.
     """
+    own = _own_data(options)
+    if own is not None:
+        options = replace(
+            options, dataset=own.dataset.name, devices=len(own.parts) or options.devices
+        )
     _check_ranges(options)
     try:
-        dataset = load(options.dataset)
+        dataset = load(options.dataset) if own is None else own.dataset
     except LearningError as error:
         raise OptionRefused("dataset", options.dataset, str(error)) from None
     try:
         kind = ModelKind(options.model) if options.model else dataset.default_kind
         model = dataset.model(kind)
-        hyperparameters = defaults(options.dataset, kind)
+        hyperparameters = (
+            defaults(options.dataset, kind)
+            if own is None
+            else own_data_defaults(model, max(1, len(dataset.X_train) // options.devices))
+        )
     except (LearningError, ValueError) as error:
         known = ", ".join(k.value for k in ModelKind)
         bound = str(error) if isinstance(error, LearningError) else f"must be one of {known}"
@@ -111,11 +125,13 @@ def plan(options: TrainOptions) -> TrainPlan:
     clusters = tuple(base + (cluster < more) for cluster in range(options.fogs))
     if clusters[0] > MAX_DEVICES_IN_CLUSTER:
         _refuse("devices", options.devices, f"at most {MAX_DEVICES_IN_CLUSTER} for each fog")
-    if len(dataset.X_train) < 8 * options.devices:
+    parts = () if own is None else own.parts
+    if not parts and len(dataset.X_train) < 8 * options.devices:
         _refuse(
             "devices", options.devices, f"at most {len(dataset.X_train) // 8} for this data set"
         )
-    layout = _layout(options, max(model.parameter_count, 2 * (model.features + 1)))
+    statistics = 2 * (model.features + 1 + len(dataset.class_names))
+    layout = _layout(options, max(model.parameter_count, statistics))
     threshold = _threshold(options, min(clusters))
     return TrainPlan(
         options=options,
@@ -129,7 +145,16 @@ def plan(options: TrainOptions) -> TrainPlan:
         min_qualified=threshold + 1,
         rounds=options.rounds if options.rounds is not None else hyperparameters.rounds,
         clip_norm=options.clip if options.clip is not None else hyperparameters.clip_norm,
+        parts=parts,
+        notes=() if own is None else own.notes,
     )
+
+
+def _own_data(options: TrainOptions) -> UserData | None:
+    try:
+        return None if options.own is None else load_user_data(options.own, seed=options.seed)
+    except OptionError as error:
+        raise OptionRefused(error.option, error.value, error.bound) from None
 
 
 def _check_ranges(options: TrainOptions) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offchain.errors import VerifogError
+from offchain.learning.balance import ClassBalance, class_vector
 from offchain.learning.encoding import UpdateEncoding
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
@@ -56,7 +57,7 @@ class LearningTask:
     @property
     def values(self) -> int:
         """Number of values of the longest update: the model's, or the statistics'."""
-        return max(self.model.parameter_count, 2 * len(self.ranges))
+        return max(self.model.parameter_count, 2 * (len(self.ranges) + len(self.class_names)))
 
     def standardiser(self, slots: Sequence[int], devices: int) -> Standardiser:
         """Read the result of the statistics round.
@@ -79,6 +80,15 @@ class LearningTask:
             self.ranges,
             resolution=resolution,
         )
+
+    def balance(self, slots: Sequence[int]) -> ClassBalance | None:
+        """Read the class balance from the result of the statistics round; None for regression."""
+        if not self.class_names:
+            return None
+        first = 1 + 2 * len(self.ranges)
+        sums = np.array([float(v) for v in slots[first : first + 2 * len(self.class_names)]])
+        most = self.statistics.max_samples
+        return ClassBalance.from_sums(self.class_names, sums * self.statistics.step, most)
 
     def parameters(self, slots: Sequence[int]) -> NDArray[np.float64]:
         """The model's parameters in real units, from its data slots (count slot first)."""
@@ -130,7 +140,7 @@ def learning_task(
         hyperparameters=hyperparameters,
         encoding=UpdateEncoding(noise_multiplier, clip_norm, min_samples, max_samples),
         statistics=statistics_encoding(
-            len(ranges),
+            len(ranges) + len(dataset.class_names),
             noise_multiplier=noise_multiplier,
             min_samples=min_samples,
             max_samples=max_samples,
@@ -167,6 +177,10 @@ class LearningTrainer:
         if not updates_model:
             rows = with_target(self._data.X, self._data.y)
             sums = statistics_vector(rows, task.ranges)
+            if task.class_names:
+                most = task.statistics.max_samples
+                counts = class_vector(self._data.y, len(task.class_names), most)
+                sums = np.concatenate([sums, counts])
             return task.statistics.encode_update(self._data.count, sums)
         if self._rows is None:
             raise NoStatistics("training: the result of the statistics round has not come yet")

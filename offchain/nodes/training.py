@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from offchain.chain.artifact import Artifact
 from offchain.chain.errors import WrongChain
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
+from offchain.learning.balance import ClassBalance
 from offchain.learning.baseline import central_baseline
 from offchain.learning.partition import DeviceData, partition
 from offchain.learning.privacy import encoded_sensitivity, epsilon
@@ -20,7 +22,7 @@ from offchain.learning.selection import Within, selection_rule
 from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
 from offchain.nodes.dropout import SilentDevices
-from offchain.nodes.options import TrainPlan
+from offchain.nodes.options import TrainOptions, TrainPlan
 from offchain.nodes.simulation import (
     ETHER,
     Simulation,
@@ -112,7 +114,7 @@ class TrainingRun:
             else Randomness(options.seed.to_bytes(32, "big"))
         )
         rng = np.random.default_rng(options.seed)
-        parts = partition(plan.dataset, options.devices, plan.split, rng=rng)
+        parts = plan.parts or partition(plan.dataset, options.devices, plan.split, rng=rng)
         counts = [part.count for part in parts]
         self._learning = learning_task(
             plan.dataset,
@@ -145,6 +147,7 @@ class TrainingRun:
         self._silent = SilentDevices(options.drop, np.random.default_rng([options.seed, 1]))
         self._simulation = self._build(parts, root)
         self._standardiser: Standardiser | None = None
+        self.balance: ClassBalance | None = None
         self._trained = 0
 
     def _build(self, parts: Sequence[DeviceData], root: Randomness) -> Simulation:
@@ -228,8 +231,21 @@ class TrainingRun:
             if total is not None:
                 slots = self._plan.layout.extract(total)
                 self._standardiser = self._learning.standardiser(slots, self._plan.options.devices)
+                self.balance = self._learning.balance(slots)
+                self._remark_data(self._standardiser)
         loss, metric = self._measure()
         self.recorder.round_closed(loss=loss, metric=metric, privacy=self._privacy())
+
+    def _remark_data(self, standardiser: Standardiser) -> None:
+        """Put into the report what was found of the data, beforehand and from the sums."""
+        for note in self._plan.notes:
+            self.recorder.remarked(note.kind, note.text)
+        names = self._plan.dataset.feature_names
+        constant = standardiser.columns(len(names)).names_of_constant(names)
+        if constant:
+            self.recorder.remarked("constant-columns", f"without weight: {', '.join(constant)}")
+        if self.balance is not None:
+            self.recorder.remarked("class-sums", self.balance.describe())
 
     # ---- measuring, for the report only
 
@@ -265,7 +281,7 @@ class TrainingRun:
     def _head(self) -> RunHead:
         plan = self._plan
         resolved = {
-            **asdict(plan.options),
+            **_plain_options(plan.options),
             "model": plan.model.kind.value,
             "rounds": plan.rounds,
             "capacity": plan.layout.capacity,
@@ -346,6 +362,17 @@ class TrainingRun:
             interrupted=interrupted,
         )
         return TrainResult(record, model)
+
+
+def _plain_options(options: TrainOptions) -> dict[str, Any]:
+    """Options as the report holds them; of the user's own files only the names, not the folders."""
+    plain = asdict(replace(options, own=None))
+    del plain["own"]
+    if options.own is not None:
+        plain |= asdict(options.own)
+        paths = {name: plain[name] for name in ("data", "ranges") if plain[name]}
+        plain |= {name: Path(path).name for name, path in paths.items()}
+    return plain
 
 
 def task_parameters(plan: TrainPlan, task: LearningTask) -> TaskParameters:

@@ -160,6 +160,11 @@ class RunRecorder:
         self._round = OpenRound(number, kind, devices, self._clock())
         self._changed()
 
+    def remarked(self, kind: str, detail: str) -> None:
+        """Keep what the driver has to say of the open round."""
+        if self._round is not None:
+            self._round.remark(kind, detail)
+
     def round_closed(
         self,
         *,

@@ -3,125 +3,289 @@
 What the protocol adds up, this adds up: updates made by local epochs, clipped, masked for the
 fog's eyes, selected per cluster by the rule, summed without the masks, applied as one step. Left
 out are the fixed point (a step is sigma / 16,513) and everything that only proves or hides; a test
-holds the sums against the encoded ones. All devices train side by side in float32.
+holds the sums against the encoded ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from offchain.learning.arrays import Floats, Integers
-from offchain.learning.errors import OptionError
-from offchain.learning.models import Model, ModelKind
-from offchain.learning.partition import DeviceData
-from offchain.learning.training import LocalEpochs
+from offchain.learning.arrays import Booleans, Floats, Integers
+from offchain.learning.attacks import Backdoor, Scale, Setting, attack
+from offchain.learning.baseline import Standardised, standardise
+from offchain.learning.datasets import load
+from offchain.learning.models import Model
+from offchain.learning.partition import DeviceData, parse_split, partition
+from offchain.learning.selection import (
+    Criterion,
+    History,
+    Memory,
+    PastRound,
+    Selection,
+    SelectionRule,
+    Within,
+    choose,
+    selection_rule,
+)
+from offchain.learning.tasks import Dataset
+from offchain.learning.training import LocalEpochs, apply_step
+from offchain.studies.local_training import LocalTraining, clip_rows
 
 Array = npt.NDArray[Any]
 
 
-class LocalTraining:
-    """All devices' local epochs at once: softmax regression, as `LocalEpochs.update` does it.
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is trained by whom, without attackers.
 
-    Parameters
+    Attributes
     ----------
-    model
-        A softmax model.
-    method
-        Local epochs without momentum.
-    parts
-        Each device's standardised rows.
-    l2
-        Regularisation.
-    dtype
-        float32 for speed, float64 to compare.
+    name
+        In tables.
+    dataset
+        Name of a classification set.
+    method, rounds, rate, clip_norm, l2
+        As `Hyperparameters`.
+    devices, clusters
+        Devices are dealt to clusters in turn.
+    """
+
+    name: str
+    dataset: str
+    method: LocalEpochs
+    rounds: int
+    clip_norm: float
+    devices: int
+    clusters: int = 1
+    rate: float = 1.0
+    l2: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One simulated run.
+
+    Attributes
+    ----------
+    attack, share
+        Name of the attack, and the share of the devices that attack; rounded to devices.
+    multiplier
+        Noise multiplier z: deviation of the mask over the clip norm.
+    split
+        How rows are spread, as `parse_split` reads it.
+    rule
+        Name of a rule; `none` keeps everybody, `known` leaves exactly the attackers out.
+    seed
+        Seeds the split, who attacks, and the noise: alike for all rules.
+    """
+
+    attack: str
+    share: float
+    multiplier: float
+    split: str
+    rule: str
+    seed: int
+
+
+NO_ATTACK: Final = "no-attack"
+NO_RULE: Final = "none"
+KNOWN: Final = "known"
+"""The rule that knows the attackers: what selection could reach at best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    accuracy
+        On the test rows, after the last round.
+    triggered
+        Share of the test rows of other classes that the backdoor's trigger turns into its target.
+    kept_attackers
+        Attackers kept, mean over the last quarter of the rounds.
+    rejected_honest
+        Honest devices rejected, mean over the last quarter of the rounds.
+    first_clean
+        First round from which on at most a tenth of the attackers was kept; 0 if never.
+    attackers
+        How many devices attacked.
+    """
+
+    accuracy: float
+    triggered: float
+    kept_attackers: float
+    rejected_honest: float
+    first_clean: int
+    attackers: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Data:
+    model: Model
+    classes: int
+    rows: tuple[DeviceData, ...]
+    X_test: Array
+    y_test: Floats
+
+
+@lru_cache(maxsize=4)
+def _dataset(name: str) -> tuple[Dataset, Standardised]:
+    dataset = load(name)
+    return dataset, standardise(dataset)
+
+
+def _deal(scenario: Scenario, split: str, rng: np.random.Generator) -> _Data:
+    dataset, data = _dataset(scenario.dataset)
+    parts = partition(dataset, scenario.devices, parse_split(split), rng=rng)
+    rows = tuple(DeviceData(data.features.apply(part.X), part.y) for part in parts)
+    ones = np.ones((len(data.X_test), 1))
+    X_test = np.hstack([data.X_test, ones]).astype(np.float32)
+    return _Data(dataset.model(), len(dataset.class_names), rows, X_test, data.y_test)
+
+
+def simulate(scenario: Scenario, case: Case, dtype: type[np.floating[Any]] = np.float32) -> Outcome:
+    """Run one case.
 
     Raises
     ------
-    OptionError
-        For another kind of model, or momentum.
+    LearningError
+        If a name is unknown or the data set does not suit.
+    """
+    rng = np.random.default_rng(case.seed)
+    data = _deal(scenario, case.split, rng)
+    attackers = round(case.share * scenario.devices)
+    honest = case.attack == NO_ATTACK
+    bad = np.sort(rng.permutation(scenario.devices)[: 0 if honest else attackers])
+    plug = Scale(1.0) if honest else attack(case.attack)
+    setting = Setting(data.classes, scenario.clip_norm, scenario.devices, len(bad))
+    rows = [
+        plug.corrupt_rows(part, setting) if device in bad else part
+        for device, part in enumerate(data.rows)
+    ]
+    counts = np.array([part.count for part in data.rows])
+    training = LocalTraining(data.model, scenario.method, rows, scenario.l2, dtype, counts)
+    fogs = _fogs(scenario, case, bad)
+    noise = np.random.default_rng([case.seed, 1])
+    sigma = case.multiplier * scenario.clip_norm
+    theta, kept = data.model.initial(), []
+    for number in range(1, scenario.rounds + 1):
+        updates = training.updates(theta, rng)
+        sent = clip_rows(updates, scenario.clip_norm)
+        if len(bad):
+            crafted = plug.corrupt_updates(updates[bad].astype(np.float64), setting, number, rng)
+            sent[bad] = clip_rows(crafted, scenario.clip_norm) if plug.clipped else crafted
+        masked = sent + sigma * noise.standard_normal(sent.shape, dtype=np.float32)
+        keep = np.zeros(scenario.devices, np.bool_)
+        for fog in fogs:
+            keep[fog.members] = fog.select(masked[fog.members], sigma)
+        total = sent[keep].sum(axis=0, dtype=np.float64)
+        for fog in fogs:
+            fog.learn(total)
+        theta = apply_step(theta, total, int(counts[keep].sum()), scenario.rate)
+        kept.append(keep)
+    return _outcome(data, theta, np.array(kept), bad)
+
+
+def _outcome(data: _Data, theta: Floats, kept: Booleans, bad: Integers) -> Outcome:
+    rounds, devices = kept.shape
+    late = kept[-max(1, rounds // 4) :]
+    good = np.setdiff1d(np.arange(devices), bad)
+    still = np.flatnonzero(kept[:, bad].sum(axis=1) > 0.1 * len(bad))
+    last = int(still[-1]) + 1 if len(still) else 0
+    weights = theta.reshape(data.classes, -1).T.astype(np.float32)
+    predicted = (data.X_test @ weights).argmax(axis=1)
+    backdoor = Backdoor()
+    others = data.X_test[data.y_test != backdoor.target]
+    turned = (backdoor.with_trigger(others) @ weights).argmax(axis=1) == backdoor.target
+    return Outcome(
+        accuracy=float((predicted == data.y_test).mean()),
+        triggered=float(turned.mean()),
+        kept_attackers=float(late[:, bad].sum(axis=1).mean()),
+        rejected_honest=float((~late[:, good]).sum(axis=1).mean()),
+        first_clean=0 if last == rounds else last + 1,
+        attackers=len(bad),
+    )
+
+
+class Fog:
+    """One cluster's selection: a rule and what it remembers, as the product's fog holds it.
+
+    Parameters
+    ----------
+    members
+        Numbers of its devices.
+    rule
+        What it applies.
+    clip_norm
+        Public.
     """
 
-    def __init__(
+    def __init__(self, members: Integers, rule: SelectionRule, clip_norm: float) -> None:
+        self.members = members
+        self._rule = rule
+        self._clip_norm = clip_norm
+        self._names = tuple(str(member) for member in members)
+        self._pending: PastRound | None = None
+        self._last: PastRound | None = None
+        self._memory: Memory | None = None
+
+    def select(self, masked: Array, sigma: float) -> Booleans:
+        """Return which of its members' masked updates it keeps, shape (members,)."""
+        matrix = masked.astype(np.float64)
+        history = History(self._names, self._last, self._memory, self._clip_norm)
+        outcome = self._rule.select(
+            matrix, self._rule.default_criterion, noise_sigma=sigma, history=history
+        )
+        self._memory = outcome.memory
+        self._pending = PastRound(self._names, matrix, outcome.kept, None)
+        keep = np.zeros(len(matrix), np.bool_)
+        keep[list(outcome.kept)] = True
+        return keep
+
+    def learn(self, total: Floats) -> None:
+        """Take the exact sum that the round released."""
+        if self._pending is not None:
+            self._last = replace(self._pending, aggregate=total)
+
+
+_EXACTLY = Within(0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Leaves out given rows."""
+
+    out: frozenset[int]
+    name: str = KNOWN
+    default_criterion: Criterion = _EXACTLY
+
+    def select(
         self,
-        model: Model,
-        method: LocalEpochs,
-        parts: Sequence[DeviceData],
-        l2: float,
-        dtype: type[np.floating[Any]] = np.float32,
-    ) -> None:
-        if model.kind is not ModelKind.SOFTMAX:
-            raise OptionError("model", model.kind.value, "must be softmax")
-        if method.momentum != 0.0:
-            raise OptionError("momentum", method.momentum, "must be 0")
-        self._shape = (len(parts), model.outputs, model.features + 1)
-        self._method, self._l2, self._dtype = method, l2, dtype
-        self.counts: Integers = np.array([part.count for part in parts])
-        self._start = np.concatenate([[0], np.cumsum(self.counts)])
-        rows = np.vstack([part.X for part in parts])
-        self._X = np.ones((len(rows), model.features + 1), dtype)
-        self._X[:, :-1] = rows
-        labels = np.concatenate([part.y for part in parts]).astype(np.int64)
-        self._target = np.zeros((len(rows), model.outputs), dtype)
-        self._target[np.arange(len(rows)), labels] = 1.0
+        masked: Floats,
+        criterion: Criterion,
+        *,
+        noise_sigma: float,
+        history: History | None = None,
+    ) -> Selection:
+        del noise_sigma, history
+        return choose(np.array([float(row in self.out) for row in range(len(masked))]), criterion)
 
-    def updates(self, theta: Floats, rng: np.random.Generator) -> Array:
-        """Return every device's unclipped update count * (theta - theta_after), (n, d)."""
-        devices = self._shape[0]
-        start = np.broadcast_to(theta.reshape(self._shape[1:]).astype(self._dtype), self._shape)
-        local = start.copy()
-        batch = self._method.batch
-        steps = np.ceil(self.counts / batch).astype(int) if batch else np.ones(devices, int)
-        if not batch:
-            # Batches of all rows need no shuffle.
-            pieces = list(zip(range(devices), self._start[:-1], self._start[1:], strict=True))
-            for _ in range(self._method.epochs):
-                self._step(local, self._X, self._target, pieces)
+
+def _fogs(scenario: Scenario, case: Case, bad: Integers) -> list[Fog]:
+    fogs = []
+    for cluster in range(scenario.clusters):
+        members = np.arange(scenario.devices)[cluster :: scenario.clusters]
+        rule: SelectionRule
+        if case.rule == KNOWN:
+            rule = _Known(frozenset(np.flatnonzero(np.isin(members, bad)).tolist()))
         else:
-            for _ in range(self._method.epochs):
-                self._epoch(local, steps, rng)
-        change = (start - local).reshape(devices, -1)
-        return np.asarray(change * self.counts[:, None].astype(self._dtype))
-
-    def _epoch(self, local: Array, steps: Integers, rng: np.random.Generator) -> None:
-        orders = [
-            begin + rng.permutation(end - begin)
-            for begin, end in zip(self._start[:-1], self._start[1:], strict=True)
-        ]
-        for step in range(int(steps.max())):
-            chosen, pieces, position = [], [], 0
-            for device in np.flatnonzero(steps > step):
-                count, many = int(self.counts[device]), int(steps[device])
-                rows = orders[device][count * step // many : count * (step + 1) // many]
-                chosen.append(rows)
-                pieces.append((int(device), position, position + len(rows)))
-                position += len(rows)
-            index = np.concatenate(chosen)
-            self._step(local, self._X[index], self._target[index], pieces)
-
-    def _step(
-        self, local: Array, X: Array, target: Array, pieces: Sequence[tuple[int, int, int]]
-    ) -> None:
-        """One step of descent for the devices in `pieces`: (device, first row, end)."""
-        error = np.empty_like(target)
-        for device, begin, end in pieces:
-            np.dot(X[begin:end], local[device].T, out=error[begin:end])
-        error -= error.max(axis=1, keepdims=True)
-        np.exp(error, out=error)
-        error /= error.sum(axis=1, keepdims=True)
-        error -= target
-        rate = self._method.rate
-        shrink = 1.0 - rate * self._l2
-        for device, begin, end in pieces:
-            gradient = np.dot(error[begin:end].T, X[begin:end])
-            local[device, :, :-1] *= shrink
-            local[device] -= (rate / (end - begin)) * gradient
-
-
-def clip_rows(updates: Array, clip_norm: float) -> Array:
-    """Scale every row to L2 norm at most `clip_norm`; shape as `updates`."""
-    norms = np.linalg.norm(updates, axis=1, keepdims=True)
-    return np.asarray(updates * np.minimum(1.0, clip_norm / np.maximum(norms, 1e-30)))
+            rule = selection_rule("all" if case.rule == NO_RULE else case.rule)
+        fogs.append(Fog(members, rule, scenario.clip_norm))
+    return fogs

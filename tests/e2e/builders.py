@@ -173,7 +173,7 @@ class TamperedChain:
                 if changed is None:
                     return Receipt(kind.__name__, None, sender, 0, "withheld")
                 call = changed
-        return self._chain.execute(call, sender)  # type: ignore[no-any-return]
+        return self._chain.execute(call, sender)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def signer_too_many(run: Run, call: SubmitAnchor) -> SubmitAnchor:
 
 
 def signature_of_one_more(run: Run, call: SubmitAnchor) -> SubmitAnchor:
-    stranger = BlsSecretKey(7).sign(run.fogs[0]._round._built.message)  # type: ignore[union-attr]
+    stranger = BlsSecretKey(7).sign(run.fogs[0]._round._built.message)
     both = parse_g2_eip2537(call.signature) + stranger.point
     return changed(call, signature=g2_to_eip2537(both))
 

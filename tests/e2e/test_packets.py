@@ -38,7 +38,7 @@ def leaf_with(packet: MaskedPacket, place: int, **changes: object) -> MaskedPack
     leaves = list(packet.leaves)
     old = leaves[place]
     parts = {"commitment": old.commitment, "seed_hash": old.seed_hash, "path": old.path, **changes}
-    leaves[place] = NoiseLeaf(**parts)  # type: ignore[arg-type]
+    leaves[place] = NoiseLeaf(**parts)
     return replace(packet, leaves=tuple(leaves))
 
 
@@ -59,8 +59,8 @@ def altered_masked(device: Device, packet: MaskedPacket) -> MaskedPacket:
 
 
 def altered_commitment(device: Device, packet: MaskedPacket) -> MaskedPacket:
-    update = device._round.update  # type: ignore[union-attr]
-    point = update.commitment.points[0] + G1_GENERATOR  # type: ignore[union-attr]
+    update = device._round.update
+    point = update.commitment.points[0] + G1_GENERATOR
     return replace(packet, commitment=point.to_compressed_bytes())
 
 

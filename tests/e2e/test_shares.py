@@ -534,7 +534,7 @@ def test_qualified__with_a_dealer_not_accepted__refused_and_cluster_fails(cluste
         return replace(deal, shares=tuple(SealedShare(s.recipient, b"") for s in deal.shares))
 
     def with_everybody(qualified: Qualified) -> Qualified:
-        selection = fog._round._selection  # type: ignore[union-attr]
+        selection = fog._round._selection
         assert selection is not None
         return replace(qualified, indices=selection.indices, root=selection.root)
 
@@ -577,7 +577,7 @@ def test_qualified__second_and_different__refused_and_one_sum_given(cluster: Run
     fog, device = cluster.fogs[0], cluster.devices[0][1]
 
     def without_the_last(qualified: Qualified) -> Qualified:
-        selection = fog._round._selection  # type: ignore[union-attr]
+        selection = fog._round._selection
         assert selection is not None
         kept = qualified.indices[:-1]
         return replace(qualified, indices=kept, root=selection.root_of(kept))

@@ -36,7 +36,7 @@ def attest_as_asked(run: Run, device: Device) -> None:
     run.alter(fog, AnchorProposal, lambda proposal: None, to=device)
 
     def attestation() -> bytes:
-        message = fog._round._built.message  # type: ignore[union-attr]
+        message = fog._round._built.message
         signature = device._keys.attestation.sign(message).to_bytes()
         return run.signed(
             device,
@@ -264,8 +264,8 @@ def test_proposal__false_to_all__cluster_fails_and_the_others_settle(clusters: R
 
 def other_proposal(run: Run, device: Device) -> AnchorProposal:
     """Another anchor that holds this device's digest: over the digests of the last two."""
-    built = run.fogs[0]._round._built  # type: ignore[union-attr]
-    digests = run.fogs[0]._round._digests  # type: ignore[union-attr]
+    built = run.fogs[0]._round._built
+    digests = run.fogs[0]._round._digests
     assert built is not None
     order = [index for index in sorted(digests) if index >= 3]
     tree = MerkleTree([messages.sum_leaf(index, digests[index]) for index in order])

@@ -36,7 +36,7 @@ def tampered(data: bytes, **changes: object) -> bytes:
 
 def typed_data(message: Message) -> dict[str, object]:
     """The message as a wallet would be asked to sign it, from its type string alone."""
-    name, members = re.fullmatch(r"(\w+)\((.*)\)", message.TYPE).groups()  # type: ignore[union-attr]
+    name, members = re.fullmatch(r"(\w+)\((.*)\)", message.TYPE).groups()
     entries = [dict(zip(("type", "name"), m.split(" "), strict=True)) for m in members.split(",")]
     return {
         "types": {
@@ -142,9 +142,7 @@ BODIES = {
     "index_too_big": msgspec.msgpack.encode([2, 1, 0, 1024, bytes(32)]),
     "text_for_bytes": msgspec.msgpack.encode([2, 1, 0, 0, "x" * 32]),
     "path_too_long": msgspec.msgpack.encode([3, 1, 0, 0, 1, bytes(32), [bytes(32)] * 33]),
-    "one_candidate": msgspec.msgpack.encode(
-        replace(SAMPLES[4], leaves=SAMPLES[4].leaves[:1])  # type: ignore[union-attr]
-    ),
+    "one_candidate": msgspec.msgpack.encode(replace(SAMPLES[4], leaves=SAMPLES[4].leaves[:1])),
     "nested_deeply": b"\x91" * 100_000 + b"\xc0",
 }
 

@@ -13,6 +13,7 @@ from offchain.store.keyring import Passphrase
 from offchain.store.state import Owner, State
 from tests.offchain.store.small_task import Maker, Play, play
 
+ROUNDS = 4
 UNLOCK = Passphrase("correct horse", cost=16)
 OWNER = Owner(b"t" * 32, b"a" * 20, "device")
 
@@ -25,8 +26,8 @@ def maker() -> Maker:
 
 @pytest.fixture(scope="session")
 def played(maker: Maker) -> Play:
-    """Five rounds, undisturbed by any crash."""
-    return play(maker, 5)
+    """Four rounds, undisturbed by any crash."""
+    return play(maker, ROUNDS)
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Disk:
     def crash(self, owner: Owner = OWNER) -> State:
         """The state as a process finds it that starts after one was killed at this moment.
 
-        What lies on the disk is copied while the old state is still open, so that nothing it would do
-        at its end counts.
+        What lies on the disk is copied while the old state is still open, so that nothing it would
+        do at its end counts.
         """
         self._crashes += 1
         folder = self.folder.with_name(f"{self.folder.name}-{self._crashes}")

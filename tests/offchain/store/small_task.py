@@ -172,18 +172,11 @@ class PretendContract:
             case RecordNoiseRoot():
                 self.events.append(NoiseRootRecorded(call.cluster, call.batch, call.root))
             case SubmitAnchor():
-                message = anchor_message(self.task, call.round, self.roster, call.anchor)
-                points = call.anchor.commitments.to_eip2537()
-                self.events.append(
-                    ClusterAnchored(
-                        call.round,
-                        call.cluster,
-                        message,
-                        points,
-                        call.signers,
-                        call.anchor.qualified,
-                    )
-                )
+                anchor = call.anchor
+                message = anchor_message(self.task, call.round, self.roster, anchor)
+                points = anchor.commitments.to_eip2537()
+                held = (call.round, call.cluster, message, points, call.signers, anchor.qualified)
+                self.events.append(ClusterAnchored(*held))
             case SubmitCumulative():
                 digest = call.anchor.commitments.digest
                 self.events.append(

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from offchain.crypto.randomness import Randomness
 from offchain.protocol.chain import RoundOpened
+from offchain.protocol.messages import Message, NoiseReceipt, parse_envelope
 from offchain.protocol.role import Effect, Note, Send, Transact
 from offchain.store import picture
-from offchain.store.durable import DurableRole, Released, round_of
+from offchain.store.durable import REFUSALS_KEPT, DurableRole, Released, round_of
 from offchain.store.errors import StateOfOtherVersion, StateUnwritable
 from offchain.store.inputs import CommandIn, EventIn, MessageIn, TickIn
 from offchain.store.journal import EffectId, Journal, Record
 from offchain.store.recorded import Asides
 from offchain.store.state import State
 from tests.conftest import Preset
-from tests.offchain.store.conftest import Disk
+from tests.offchain.store.conftest import ROUNDS, Disk
 from tests.offchain.store.small_task import (
     WHO,
     Maker,
@@ -61,7 +63,8 @@ def test_crash__after_every_input__node_goes_on_with_the_same_bytes(
     maker: Maker, played: Play, disk: Disk, name: str, checkpoints: bool, preset: Preset
 ) -> None:
     tape = played.tapes[name]
-    step_of_crashes = 1 if preset == "full" or checkpoints else 4
+    # Each crash replays a whole journal: the fog's is long.
+    step_of_crashes = 1 if preset == "full" or name != "fog" else 3
     node = durable(maker, name, disk.create())
     carried: list[Any] = []
     for number, step in enumerate(tape):
@@ -133,7 +136,7 @@ def test_handle__many_inputs_in_one_write__same_effects_and_same_replay(
     assert leaving(given) == leaving([effect for step in tape for effect in step.effects])
     again = durable(maker, name, disk.crash())
     assert again.counts == {}
-    assert again.round == 5
+    assert again.round == ROUNDS
 
 
 def test_replay__roles__draw_nothing_from_the_system(
@@ -274,29 +277,47 @@ def test_journal__garbage_and_idle_ticks__are_not_written(
         node.tick(now)
         node.receive(b"garbage %d" % now, WHO.fogs[0].address)
     assert node.journal.last == before
-    node.observe(RoundOpened(99, 1, 2, 3, 4, 1, True, bytes(32), 1))
+    opened = next(e.event for e in _events(played) if isinstance(e.event, RoundOpened))
+    node.observe(replace(opened, round=99))
     assert node.journal.last == before + 2  # the clock, then the event
     assert durable(maker, "device 0", disk.crash()).role.now == 2_000_049
+
+
+def _events(played: Play) -> list[EventIn]:
+    items = [step.item for step in played.tapes["fog"]]
+    return [item for item in items if isinstance(item, EventIn)]
 
 
 def test_receive__refused_again_and_again__sender_is_heard_no_more_in_this_round(
     maker: Maker, played: Play, disk: Disk
 ) -> None:
     tape = played.tapes["device 0"]
-    fog = WHO.fogs[0].address
+    fog, cloud = WHO.fogs[0].address, WHO.clouds[0].address
     node = durable(maker, "device 0", disk.create())
     selection = next(i for i, step in enumerate(tape) if kinds(step) == ["Deal"])
     feed(node, tape[:selection])
-    bad = [step.item for step in played.tapes["device 1"] if isinstance(step.item, MessageIn)]
-    receipts = [item for item in bad if b"NoiseReceipt" and len(item.data) < 400]
-    refused = 0
-    for turn in range(400):
-        item = receipts[turn % len(receipts)]
-        refused += bool(node.handle([MessageIn(item.data, fog)]))
-    assert node.counts["over-budget"] > 0
-    assert node.handle([MessageIn(tape[selection].item.data, fog)]) == []
-    other = WHO.clouds[0].address
-    assert leaving(effects(node.handle([MessageIn(tape[selection].item.data, other)])))
+    receipt = next(data for data, message in received(played, "device 1") if _is_receipt(message))
+    for _ in range(REFUSALS_KEPT):
+        (note,) = effects(node.receive(receipt, fog))
+        assert isinstance(note, Note)
+        assert note.fields["reason"] == "noise-path"
+    assert node.receive(receipt, fog) == []
+    assert node.counts == {"over-budget": 1}
+    item = tape[selection].item
+    assert isinstance(item, MessageIn)
+    assert node.receive(item.data, fog) == []
+    assert effects(node.receive(item.data, cloud)) == tape[selection].effects
+
+
+def received(played: Play, name: str) -> list[tuple[bytes, Message]]:
+    """The messages that a node has taken, and what they say."""
+    separator = played.roles[name].task.separator
+    data = [step.item.data for step in played.tapes[name] if isinstance(step.item, MessageIn)]
+    return [(one, parse_envelope(separator, one)[1]) for one in data if len(one) > 100]
+
+
+def _is_receipt(message: Message) -> bool:
+    return isinstance(message, NoiseReceipt)
 
 
 def test_checkpoint__every_round__journal_stays_small_and_outbox_is_kept(
