@@ -28,6 +28,8 @@ train: setup ## Train a model end to end on a local chain; ARGS="--devices 64 --
 	$(BIN)/ape run train $(ARGS)
 
 test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
+	@# Ape compiles S anew only when its own file has changed, not when a part of it has.
+	$(BIN)/ape compile --force >/dev/null
 	VERIFOG_PRESET=$(PRESET) $(BIN)/ape test tests $(ARGS)
 	@if find forge_tests -name '*.t.sol' | grep -q .; then \
 		echo "FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test"; \

@@ -18,7 +18,6 @@ from offchain.store.files import FILE_MODE
 DATABASE_FILE: Final = "state.sqlite"
 _APPLICATION: Final = 0x56464F47  # "VFOG"
 _SCHEMA: Final = 1
-_FREED_AT_ONCE: Final = 100_000  # pages
 _UNWRITABLE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk is failing or full",
@@ -161,7 +160,8 @@ class Database:
     def shrink(self) -> None:
         """Give the room of deleted rows back to the disk."""
         with self._lock, self._errors():
-            self._connection.execute(f"PRAGMA incremental_vacuum({_FREED_AT_ONCE})").fetchall()
+            # A step frees one page; only a script is stepped to its end.
+            self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def limit(self, pages: int) -> None:

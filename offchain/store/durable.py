@@ -12,7 +12,7 @@ data, a fault); it is withheld, and noted.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,6 +32,7 @@ from offchain.store.inputs import (
     apply,
     effect_digest,
     effects_digest,
+    require_command,
 )
 from offchain.store.journal import EffectId, Journal, Record, Signed
 from offchain.store.recorded import Asides, RecordedTrainer
@@ -129,8 +130,9 @@ class DurableRole:
 
     Parameters
     ----------
-    role
-        Freshly built, as for the node's first start: same task, keys, roster, model, randomness.
+    build
+        Builds the role as for the node's first start: same task, keys, roster, model, randomness.
+        Called again when a fault of the role made its state unsure.
     journal
         Its journal, empty at the first start.
     asides
@@ -157,10 +159,16 @@ class DurableRole:
     """
 
     def __init__(
-        self, role: Role, journal: Journal, asides: Asides | None = None, *, anew: bool = False
+        self,
+        build: Callable[[], Role],
+        journal: Journal,
+        asides: Asides | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
-        self.role = role
+        self.role = build()
         self.journal = journal
+        self._build = build
         self.counts: Counter[str] = Counter()
         self.outstanding: list[Released] = []
         self.round = 0
@@ -202,7 +210,14 @@ class DurableRole:
         return self.handle([TickIn(now)])
 
     def command(self, name: str) -> list[Released]:
-        """Let the role begin a step: ``call_noise``, ``open_round``."""
+        """Let the role begin a step: ``call_noise``, ``open_round``.
+
+        Raises
+        ------
+        StoreError
+            When the role has no such step.
+        """
+        require_command(self.role, name)
         return self.handle([CommandIn(name)])
 
     def handle(self, inputs: Iterable[Input]) -> list[Released]:
@@ -218,28 +233,49 @@ class DurableRole:
         """
         if self._failed is not None:
             raise self._failed
-        records: list[Record] = []
-        followed: list[list[Effect]] = []
-        loose: list[Effect] = []  # of inputs that need no record
+        released: list[Released] = []
+        batch: list[tuple[Record, list[Effect]]] = []
         for item in inputs:
             if self._has_used_up_its_budget(item):
                 continue
             before = self._clock
-            effects, record = self._take(item, ())
+            try:
+                effects, record = self._take(item, ())
+            except Exception as error:  # noqa: BLE001  # no message may end a node
+                released += self._commit(batch)
+                batch = []
+                released.append(self._recover(item, error))
+                continue
             if self._needs_no_record(item, effects):
-                loose += effects
+                released += [Released(effect) for effect in effects]
                 continue
             if before is not None:
-                records.append(Record(TickIn(before), (), b""))
-                followed.append([])
+                batch.append((Record(TickIn(before), (), b""), []))
             self._clock = None
-            records.append(record)
-            followed.append(effects)
-        numbers = self._store(records)
-        released = [Released(effect) for effect in loose]
-        for seq, effects in zip(numbers, followed, strict=True):
-            released += self._release(seq, effects)
-        return released
+            batch.append((record, effects))
+        return released + self._commit(batch)
+
+    def _recover(self, item: Input, error: Exception) -> Released:
+        """A fault of the role: its state is unsure, and is built again from the journal.
+
+        A message that brings it about is dropped: the next one must find a node that works.
+        Anything else cannot be left out, and ends the node.
+        """
+        if not isinstance(item, MessageIn):
+            self._failed = StoreError(f"{self.role.name}: a fault of its own: {error!r}")
+            raise error
+        _LOG.error("round %d: a message made the role fail", self.round, exc_info=error)
+        self.counts["fault"] += 1
+        self._refusals[item.sender] += 1
+        outstanding, clock, rejected = self.outstanding, self._clock, self.role.rejected
+        self.role = self._build()
+        self._signed.clear()
+        self._restore()
+        self.outstanding, self.role.rejected = outstanding, rejected
+        self.role.rejected["fault"] += 1
+        if clock is not None:
+            self.role.tick(clock)
+        return Released(Note("rejected", {"reason": "fault", "detail": repr(error)}))
 
     def _take(self, item: Input, recall: Sequence[bytes]) -> tuple[list[Effect], Record]:
         self._asides.begin(recall)
@@ -271,14 +307,20 @@ class DurableRole:
             self._refusals[item.sender] += 1
         return reason in UNCHANGED
 
-    def _store(self, records: list[Record]) -> list[int]:
+    def _commit(self, batch: list[tuple[Record, list[Effect]]]) -> list[Released]:
+        """Store records, then let their effects go."""
+        if not batch:
+            return []
         try:
-            return self.journal.append(records) if records else []
+            numbers = self.journal.append([record for record, _ in batch])
         except StoreError as error:
             self._failed = error
             raise
-        finally:
-            self._signed.clear()
+        self._signed.clear()
+        released: list[Released] = []
+        for seq, (_, effects) in zip(numbers, batch, strict=True):
+            released += self._release(seq, effects)
+        return released
 
     def _release(self, seq: int, effects: list[Effect]) -> list[Released]:
         released = []

@@ -5,6 +5,7 @@ Big integers, which MessagePack has not, are why events are JSON here.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, get_args
 
@@ -52,14 +53,22 @@ Input = MessageIn | EventIn | TickIn | CommandIn
 _KINDS: Final[dict[type[Input], int]] = {MessageIn: 1, EventIn: 2, TickIn: 3, CommandIn: 4}
 
 
-def apply(role: Role, item: Input) -> list[Effect]:
-    """Put an input into a role.
+def require_command(role: Role, name: str) -> Callable[[], list[Effect]]:
+    """The step of a role that a command names.
 
     Raises
     ------
     StoreError
-        When it is a command that the role has not.
+        When it has none of that name.
     """
+    command: Callable[[], list[Effect]] | None = getattr(role, name, None)
+    if name not in COMMANDS or command is None:
+        raise StoreError(f"{role.name}: has no command {name!r}")
+    return command
+
+
+def apply(role: Role, item: Input) -> list[Effect]:
+    """Put an input into a role."""
     match item:
         case MessageIn():
             return role.receive(item.data)
@@ -68,11 +77,7 @@ def apply(role: Role, item: Input) -> list[Effect]:
         case TickIn():
             return role.tick(item.now)
         case CommandIn():
-            command = getattr(role, item.name, None) if item.name in COMMANDS else None
-            if command is None:
-                raise StoreError(f"{role.name}: has no command {item.name!r}")
-            effects: list[Effect] = command()
-            return effects
+            return require_command(role, item.name)()
 
 
 def encode_input(item: Input) -> tuple[int, bytes]:

@@ -27,7 +27,7 @@ def shape(devices: Sequence[int]) -> Shape:
     return Shape(
         clusters=tuple(devices),
         threshold=2,
-        values=15,
+        values=16,  # the statistics of 4 features, the target and 3 classes
         noise_rounds=4,
         statistics_rounds=1,
         rate=int(2**48 * RATE),

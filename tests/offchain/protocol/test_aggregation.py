@@ -42,12 +42,12 @@ class Settled:
         self.sums = {0: total_of(0), 2: total_of(2)}
         self.anchored = {
             c: ClusterAnchored(
-                ROUND,
-                c,
-                bytes([c]) * 32,
-                self.task.key.commit(v).to_eip2537(),
-                (0, 1, 2),
-                (0, 1, 2, 3),
+                round=ROUND,
+                cluster=c,
+                anchor_message=bytes([c]) * 32,
+                commitments=self.task.key.commit(v).to_eip2537(),
+                signers=(0, 1, 2),
+                qualified=(0, 1, 2, 3),
             )
             for c, v in self.sums.items()
         }
@@ -56,7 +56,15 @@ class Settled:
             for c, v in self.sums.items()
         }
         self.opened = RoundOpened(
-            ROUND, 1, 10, 20, 30, 3, True, self.task.key.commit(MODEL).digest, 0
+            round=ROUND,
+            beacon_block=1,
+            anchor_deadline=10,
+            cumulative_deadline=20,
+            aggregate_deadline=30,
+            clusters=3,
+            updates_model=True,
+            model_digest=self.task.key.commit(MODEL).digest,
+            opened_at=0,
         )
 
     def build(self, models: dict[bytes, FieldVector] | None = None) -> SubmitAggregate | None:

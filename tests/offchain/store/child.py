@@ -1,7 +1,7 @@
 """A node in a process of its own, to be killed: feeds a tape from where its journal stands.
 
-Arguments: folder of the state, file of the inputs, name of the node. It prints a line for each effect
-that leaves, and never ends by itself before the tape does.
+Arguments: folder of the state, file of the inputs, name of the node. It prints a line for each
+effect that leaves, and never ends by itself before the tape does.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from tests.offchain.store.small_task import Maker
 
 def main(folder: str, inputs: str, name: str) -> None:
     state = State.open(Path(folder), OWNER, UNLOCK)
-    asides = Asides()
-    node = DurableRole(Maker.load().role(name, asides), state.journal, asides)
+    asides, maker = Asides(), Maker.load()
+    node = DurableRole(lambda: maker.role(name, asides), state.journal, asides)
     tape = msgspec.msgpack.decode(Path(inputs).read_bytes(), type=list[tuple[int, bytes]])
     done = int(state.values.get("done")) if "done" in state.values else 0
     say(f"start {done} {node.counts.total()}")

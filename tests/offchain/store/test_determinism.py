@@ -47,7 +47,7 @@ def test_sign__ecdsa__is_that_of_rfc_6979() -> None:
 
 def test_sign__bls__is_the_same_every_time() -> None:
     key = BlsSecretKey.draw(Randomness(bytes(32)))
-    assert len({key.sign(b"message").to_bytes() for _ in range(5)}) == 1
+    assert len({key.sign(bytes(32)).to_bytes() for _ in range(5)}) == 1
 
 
 def test_inputs__of_a_whole_run__decode_to_themselves(played: Play) -> None:
@@ -94,8 +94,9 @@ def test_fuzz__mutated_messages_of_each_kind__are_counted_and_change_nothing(
     kinds: dict[str, list[bytes]] = {}
     for other in ("cloud", "fog", "device 0"):
         for data, message in received(played, other):
-            kinds.setdefault(type(message).__name__, []).append(data)
-    written, before = node.journal.last, _state(node)
+            if message.round <= node.round:  # one that is early would be kept for later
+                kinds.setdefault(type(message).__name__, []).append(data)
+    before = _state(node)
     each = 10_000 if preset == "full" else 50
     for datas in kinds.values():
         for _ in range(each):
@@ -107,7 +108,6 @@ def test_fuzz__mutated_messages_of_each_kind__are_counted_and_change_nothing(
             assert released.effect.kind == "rejected"
     assert len(kinds) >= 15
     assert _state(node) == before
-    assert node.journal.last == written
 
 
 def _state(node: DurableRole) -> bytes:

@@ -11,11 +11,12 @@ import pytest
 
 from offchain.crypto.randomness import Randomness
 from offchain.protocol.chain import RoundOpened
+from offchain.protocol.device import Device
 from offchain.protocol.messages import Message, NoiseReceipt, parse_envelope
 from offchain.protocol.role import Effect, Note, Send, Transact
 from offchain.store import picture
 from offchain.store.durable import REFUSALS_KEPT, DurableRole, Released, round_of
-from offchain.store.errors import StateOfOtherVersion, StateUnwritable
+from offchain.store.errors import StateOfOtherVersion, StateUnwritable, StoreError
 from offchain.store.inputs import CommandIn, EventIn, MessageIn, TickIn
 from offchain.store.journal import EffectId, Journal, Record
 from offchain.store.recorded import Asides
@@ -37,7 +38,7 @@ NAMES = ("cloud", "fog", "device 0", "device 3")
 
 def durable(maker: Maker, name: str, state: State) -> DurableRole:
     asides = Asides()
-    return DurableRole(maker.role(name, asides), state.journal, asides)
+    return DurableRole(lambda: maker.role(name, asides), state.journal, asides)
 
 
 def effects(released: Sequence[Released]) -> list[Effect]:
@@ -154,7 +155,9 @@ def test_replay__trainer__is_not_asked_again(maker: Maker, played: Play, disk: D
     feed(durable(maker, "device 0", disk.create()), played.tapes["device 0"])
     trainer = SomeTrainer(0)
     asides = Asides()
-    again = DurableRole(maker.device(0, asides, trainer=trainer), disk.crash().journal, asides)
+    again = DurableRole(
+        lambda: maker.device(0, asides, trainer=trainer), disk.crash().journal, asides
+    )
     assert again.counts == {}
     assert trainer.calls == 0
 
@@ -170,7 +173,7 @@ def test_replay__of_a_device_that_could_not_train__sits_out_again(
     until = next(i for i, step in enumerate(tape) if kinds(step) == ["MaskedPacket"])
     asides = Asides()
     role = maker.device(0, asides, trainer=Failing(0))
-    node = DurableRole(role, disk.create().journal, asides)
+    node = DurableRole(lambda: role, disk.create().journal, asides)
     given = [effect for step in tape[: until + 1] for effect in effects(node.handle([step.item]))]
     note = Note("sits-out", {"round": 1, "detail": "no rows"})
     assert given[-1] == note
@@ -187,10 +190,10 @@ def test_signed__another_update_on_replay__nothing_different_leaves(
 ) -> None:
     tape = played.tapes["device 0"]
     packet = next(i for i, step in enumerate(tape) if kinds(step) == ["MaskedPacket"])
-    node = DurableRole(maker.device(0), disk.create().journal)
+    node = DurableRole(lambda: maker.device(0), disk.create().journal)
     feed(node, tape[: packet + 1])
     other = maker.device(0, trainer=SomeTrainer(0, twist=1))
-    again = DurableRole(other, disk.crash().journal)
+    again = DurableRole(lambda: other, disk.crash().journal)
     assert again.counts["diverged"] == 1
     assert [r.effect.kind for r in again.outstanding if isinstance(r.effect, Send)] == []
     signed = {(1, "MaskedPacket"), *_signed_in(tape[: packet + 1])}
@@ -216,10 +219,10 @@ def test_signed__another_seed_after_a_loss__no_second_root_of_noise(
 ) -> None:
     tape = played.tapes["device 0"]
     called = next(i for i, step in enumerate(tape) if kinds(step) == ["NoiseRoot"])
-    node = DurableRole(maker.device(0), disk.create().journal)
+    node = DurableRole(lambda: maker.device(0), disk.create().journal)
     feed(node, tape[: called + 1])
     other = maker.device(0, seed=b"another seed of thirty-two bytes")
-    again = DurableRole(other, disk.crash().journal, anew=True)
+    again = DurableRole(lambda: other, disk.crash().journal, anew=True)
     assert again.outstanding == []
     (note,) = effects(again.handle([tape[called].item]))
     why = "another one was signed in round 1"
@@ -232,8 +235,8 @@ def test_signed__same_seed_anew__same_root_of_noise_may_leave(
 ) -> None:
     tape = played.tapes["device 0"]
     called = next(i for i, step in enumerate(tape) if kinds(step) == ["NoiseRoot"])
-    feed(DurableRole(maker.device(0), disk.create().journal), tape[: called + 1])
-    again = DurableRole(maker.device(0), disk.crash().journal, anew=True)
+    feed(DurableRole(lambda: maker.device(0), disk.create().journal), tape[: called + 1])
+    again = DurableRole(lambda: maker.device(0), disk.crash().journal, anew=True)
     assert effects(again.handle([tape[called].item])) == tape[called].effects
 
 
@@ -259,7 +262,7 @@ def test_replay__written_by_other_code__is_refused_unless_begun_anew(
     monkeypatch.setattr(picture, "code_digest", lambda: b"another version!")
     with pytest.raises(StateOfOtherVersion, match="another version of the software"):
         durable(maker, "fog", state)
-    again = DurableRole(maker.fog(), state.journal, anew=True)
+    again = DurableRole(maker.fog, state.journal, anew=True)
     assert again.round == 0
     assert again.outstanding == []
 
@@ -394,3 +397,45 @@ def test_identity__of_an_effect__is_the_same_after_a_replay(
     assert {r.id: r.effect for r in again.outstanding if isinstance(r.effect, Transact)} == calls
     assert all(isinstance(identity, EffectId) for identity in calls)
     assert TickIn(1) != CommandIn("x")
+
+
+# ---- a role that fails
+
+
+def test_fault__a_message_makes_the_role_fail__is_dropped_and_the_node_goes_on(
+    maker: Maker, played: Play, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = played.tapes["device 0"]
+    middle = next(i for i, step in enumerate(tape) if kinds(step) == ["ShareReport"])
+    node = durable(maker, "device 0", disk.create())
+    feed(node, tape[:middle])
+    node.tick(1_500_000)
+    usual = Device.receive
+
+    def fails(self: Device, data: bytes) -> list[Effect]:
+        if data == b"poison":
+            self._round = None
+            raise ZeroDivisionError
+        return usual(self, data)
+
+    monkeypatch.setattr(Device, "receive", fails)
+    items = [MessageIn(b"poison"), tape[middle].item, MessageIn(b"poison")]
+    first, *between, last = effects(node.handle(items))
+    assert first == last == Note("rejected", {"reason": "fault", "detail": "ZeroDivisionError()"})
+    assert between == tape[middle].effects
+    assert node.counts == {"fault": 2}
+    assert node.role.rejected["fault"] == 2
+    assert node.role.now == 1_500_000
+    feed(durable(maker, "device 0", disk.crash()), tape[middle + 1 :])
+
+
+def test_fault__an_event_makes_the_role_fail__node_ends(
+    maker: Maker, played: Play, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = durable(maker, "device 0", disk.create())
+    monkeypatch.setattr(Device, "observe", lambda self, event: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        node.handle([_events(played)[0]])
+    with pytest.raises(StoreError, match="device: a fault of its own: ZeroDivisionError"):
+        node.tick(5)
+    assert node.journal.last == 0
