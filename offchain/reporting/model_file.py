@@ -202,7 +202,7 @@ def parse_model(data: bytes, *, check_commitment: bool = True) -> ModelFile:
         raise ModelFileError("model file", len(data), f"at most {MAX_MODEL_BYTES} bytes")
     try:
         content = _DECODER.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         bound = f"must be JSON of a model file: {error}"
         raise ModelFileError("model file", data[:20], bound) from error
     top = Fields(content)

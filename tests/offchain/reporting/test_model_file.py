@@ -261,3 +261,8 @@ def test_write_model__folder_missing__is_refused(model_file, tmp_path):
 def test_read_model__no_such_file__is_refused(tmp_path):
     with pytest.raises(ReportFileError, match="cannot be read"):
         read_model(tmp_path / "model.json")
+
+
+def test_parse_model__bytes_that_are_no_text__is_refused():
+    with pytest.raises(ModelFileError, match="must be JSON of a model file"):
+        parse_model(b'{"format": "\xff\xfe"}')
