@@ -231,9 +231,12 @@ class Device(Role):
             self._draw(self._round)
         self._guarded_train()
 
-    def _current_batch(self, round_number: int) -> masking.NoiseBatch | None:
+    def _current_batch(
+        self, round_number: int, *, confirmed: bool = True
+    ) -> masking.NoiseBatch | None:
+        """The newest batch that covers a round, of those whose receipt has come or of all."""
         span = self.task.parameters.noise_rounds
-        for start in sorted(self._confirmed, reverse=True):
+        for start in sorted(self._confirmed if confirmed else self._batches, reverse=True):
             if start <= round_number < start + span:
                 return self._batches[start]
         return None
@@ -281,9 +284,12 @@ class Device(Role):
         self._send(self.roster.fog, packet)
 
     def _draw(self, state: _RoundState) -> None:
-        """Remember which candidate the first beacon of a round drew: it is never opened."""
+        """Remember which candidate the first beacon of a round drew: it is never opened.
+
+        A round without a receipt counts too: the fog will want to see its noise.
+        """
         number = state.opened.round
-        batch = self._current_batch(number)
+        batch = self._current_batch(number) or self._current_batch(number, confirmed=False)
         if batch is not None and state.beacon is not None and number not in self._drawn:
             place = number - batch.start
             per_round = self.task.parameters.candidates

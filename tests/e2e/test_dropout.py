@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from web3 import Web3
 
-from offchain.nodes.dropout import STEPS
+from offchain.nodes.dropout import STEPS, SilentDevices
 from offchain.protocol import messages
 from offchain.protocol.chain import (
     Call,
@@ -19,7 +20,15 @@ from offchain.protocol.chain import (
 )
 from offchain.protocol.device import Device
 from offchain.protocol.eip712 import SigningKey, typed_digest
-from offchain.protocol.messages import ModelOffer, ModelRequest, NoiseRoot, Result, Reveal
+from offchain.protocol.messages import (
+    ModelOffer,
+    ModelRequest,
+    NoiseReceipt,
+    NoiseRoot,
+    Qualified,
+    Result,
+    Reveal,
+)
 from offchain.protocol.role import Role, Send
 from tests.e2e.builders import Run, Shape, World
 from tests.e2e.conftest import ONE_CLUSTER, PACKED
@@ -155,6 +164,19 @@ def test_device__silent_when_noise_is_due__takes_no_part_until_the_next_batch(
     assert cluster.committed == cluster.digest_without()
 
 
+def test_device__whose_noise_receipt_was_lost__is_back_with_the_next_batch(cluster: Run) -> None:
+    """It sat out two rounds that its noise was committed for, and owes a look at that noise."""
+    device, fog = cluster.devices[0][1], cluster.fogs[0]
+    cluster.alter(fog, NoiseReceipt, lambda _: None, to=device)
+    for _ in range(2):
+        assert cluster.round().settled
+        assert cluster.notes("selected")[-1]["devices"] == (0, 2, 3, 4)
+    cluster.restore()
+    assert cluster.round().settled
+    assert cluster.refusals == {}
+    assert cluster.committed == cluster.digest_without()
+
+
 @pytest.mark.parametrize("step", range(len(STEPS) - 1), ids=STEPS[:-1])
 def test_devices__too_few_left_at_a_step__round_fails_and_the_next_succeeds(
     cluster: Run, step: int
@@ -170,6 +192,29 @@ def test_devices__too_few_left_at_a_step__round_fails_and_the_next_succeeds(
     cluster.restore()
     assert cluster.round().settled
     assert cluster.committed == cluster.digest_without()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_devices__silent_at_random__every_round_is_exact_or_fails_cleanly(
+    cluster: Run, seed: int
+) -> None:
+    """As with ``--drop``: what the fog names as qualified is what the model gets."""
+    silent = SilentDevices(0.35, np.random.default_rng(seed))
+    cluster.wire.rules.append(silent)
+    devices, fog, settled = cluster.devices[0], cluster.fogs[0], 0
+    for number in range(1, 7):
+        before, named = cluster.committed, len(cluster.sent(fog, Qualified))
+        silent.next_round()
+        if not cluster.round().settled:
+            assert (cluster.committed, cluster.phase) == (before, "Failed")
+            continue
+        settled += 1
+        qualified = cluster.sent(fog, Qualified)[named].indices
+        left_out = [device for device in devices if device.index not in qualified]
+        assert cluster.committed == cluster.digest_without(*left_out), number
+    assert settled > 0
+    assert cluster.refusals == {}
+    assert cluster.reverts == []
 
 
 # ---- a whole cluster, a fog, a cloud
