@@ -6,8 +6,9 @@ rejected when one of them passes the criterion's deviations:
     both      trend and drift together lie below the others': it works against the sums released
     trend     trend alone does; or it lies far above the others', who then follow this device
     drift     it pulls back from, or ahead on, the way the model came, unlike the others
-    recent    trend of the latest rounds is against the others': a device that turned
-    norm      its updates are longer than the clip norm, or far longer than the others'
+    habit     of late it goes against what it used to send: a device that turned
+    clip      its updates are longer than the clip norm: it breaks the rule
+    norm      its updates are far longer than the others'
     distance  its mean update lies far from the median device's
     likeness  its mean update differs from the median device's as at least two others' do
 
@@ -50,7 +51,8 @@ _STRICT = {
     "both": 1.0,
     "trend": 1.5,
     "drift": 1.5,
-    "recent": 2.0,
+    "habit": 2.0,
+    "clip": 2.0,
     "norm": 2.0,
     "distance": 2.0,
     "likeness": 2.0,
@@ -59,8 +61,9 @@ _TEXT = {
     "both": "works against the sums released so far",
     "trend": "its part in the sums released so far is unlike the others'",
     "drift": "pulls back from, or ahead on, the model's way unlike the others",
-    "recent": "worked against the latest sums",
-    "norm": "its updates are too long",
+    "habit": "of late it goes against what it used to send",
+    "clip": "its updates are longer than the clip norm",
+    "norm": "its updates are far longer than the others'",
     "distance": "its mean update is far from the others'",
     "likeness": "its mean update differs from the others' as those of several devices do",
 }
@@ -75,7 +78,7 @@ class Evidence:
     share
         Share of the middle device's contribution that excuses, in [0, 1).
     decay
-        What is left of the recent trend after a round, in (0, 1].
+        What is left of the habit's evidence after a round, in (0, 1].
     """
 
     share: float = 0.2
@@ -97,7 +100,10 @@ class Evidence:
         noise_sigma: float,
         history: History | None = None,
     ) -> Selection:
-        """See `SelectionRule.select`. Never rejects half of the rows or more by deviations."""
+        """See `SelectionRule.select`.
+
+        By deviations it never rejects half of the rows or more, except for passing the clip norm.
+        """
         matrix = parse_masked(masked, noise_sigma, history)
         rows, length = matrix.shape
         history = history or History(tuple(str(row) for row in range(rows)))
@@ -107,11 +113,11 @@ class Evidence:
         known = history.memory
         ledger = known if isinstance(known, Ledger) else Ledger.empty(length)
         if history.last is not None:
-            ledger = ledger.learn(history.last, sigma, self.decay)
-        ledger = ledger.see(names, matrix, sigma)
+            ledger = ledger.learn(history.last, sigma)
+        ledger = ledger.see(names, matrix, sigma, self.decay)
         found = _norm_tests(ledger, names, matrix, sigma, history.clip_norm)
         found |= _mean_tests(ledger, names, sigma)
-        statistics = ledger.statistics(names, matrix, sigma, self.decay)
+        statistics = ledger.statistics(names, matrix, sigma)
         if statistics is not None:
             found |= self._trend_tests(statistics)
         return _decide(found, criterion, ledger)
@@ -125,13 +131,14 @@ class Evidence:
         both = _middle(s.both, s.both_reach) * s.both_reach
         drift = _middle(s.drift, s.drift_reach) * s.drift_reach
         off = (s.drift - drift) / _spread(s.drift, drift, s.drift_reach)
-        recent = np.full(len(s.recent), float(np.median(s.recent)))
-        turned = (recent - s.recent) / _spread(s.recent, recent, np.ones(len(recent)))
+        usual = float(np.median(s.habit))
+        # Where most devices swing round, that is the training; else going back on itself is enough.
+        turned = -s.habit / max(1.0, 0.1 * usual) if usual > 0.0 else np.zeros(len(s.habit))
         return {
             "trend": np.maximum(below, above),
             "both": _excuse(both - s.both, s.both, self.share * both),
             "drift": np.maximum(-off, 0.75 * off),
-            "recent": np.where(s.recent < 0.0, turned, 0.0),
+            "habit": turned,
         }
 
 
@@ -141,10 +148,13 @@ def _norm_tests(
     """Squared norms, of this round and on average, against the clip norm and against the others."""
     noise = sigma**2 * math.sqrt(2.0 * masked.shape[1])
     rounds = ledger.of(names, Sum.ROUNDS)
-    score = _outlying(energies(masked, sigma), np.full(len(names), noise), clip_norm)
-    mean = ledger.of(names, Sum.ENERGY) / rounds
-    mean = _outlying(mean, noise / np.sqrt(rounds), clip_norm)
-    return {"norm": np.maximum(score, mean)}
+    energy, single = energies(masked, sigma), np.full(len(names), noise)
+    mean, several = ledger.of(names, Sum.ENERGY) / rounds, noise / np.sqrt(rounds)
+    found = {"norm": np.maximum(_outlying(energy, single), _outlying(mean, several))}
+    if clip_norm is not None:
+        over = (energy - clip_norm**2) / single, (mean - clip_norm**2) / several
+        found["clip"] = np.maximum(*over)
+    return found
 
 
 def _mean_tests(ledger: Ledger, names: tuple[str, ...], sigma: float) -> dict[str, Floats]:
@@ -157,16 +167,16 @@ def _mean_tests(ledger: Ledger, names: tuple[str, ...], sigma: float) -> dict[st
     noise = sigma**2 * math.sqrt(2.0 * length) / rounds
     energy = np.diag(products) - length * sigma**2 / rounds * (1.0 - 1.0 / len(names))
     return {
-        "distance": _outlying(energy, noise, None),
+        "distance": _outlying(energy, noise),
         "likeness": _likeness(products, energy, noise),
     }
 
 
-def _outlying(energy: Floats, noise: Floats, clip_norm: float | None) -> Floats:
+def _outlying(energy: Floats, noise: Floats) -> Floats:
     """Score squared lengths that pass a bound, in deviations of their noise.
 
-    The bound is the median times a factor from the spread of the logarithms, and the clip norm's
-    square where that is less. Below the noise the spread cannot be seen: then the factor is wide.
+    The bound is the median times a factor from the spread of the logarithms. Below the noise the
+    spread cannot be seen: then the factor is wide.
     """
     least = float(np.median(noise))
     centre = max(float(np.median(energy)), least)
@@ -174,8 +184,6 @@ def _outlying(energy: Floats, noise: Floats, clip_norm: float | None) -> Floats:
     spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
     widest = 0.35 if centre > 2.0 * least else 1.0
     bound = centre * math.exp(2.0 * max(widest, 3.0 * spread))
-    if clip_norm is not None:
-        bound = min(bound, clip_norm**2)
     return np.asarray((energy - bound) / noise)
 
 
@@ -196,8 +204,8 @@ def _likeness(products: Floats, energy: Floats, noise: Floats) -> Floats:
     np.fill_diagonal(alike, -np.inf)
     score = np.minimum(np.sort(alike, axis=1)[:, -nearest:], 1.0).mean(axis=1)
     bound = 0.5 * (1.0 + max(float(np.median(score)), 0.0))
-    # Two offsets' product has sqrt(1/2) of a squared length's noise.
-    uncertain = math.sqrt(0.5) * noise / np.square(length)
+    # Two offsets' product has sqrt(1/2) of a squared length's noise, a mean of k that over sqrt(k).
+    uncertain = math.sqrt(0.5 / nearest) * noise / np.square(length)
     result = (score - bound) / uncertain
     return np.where(energy < 0.5 * np.median(energy), -np.inf, result)
 
@@ -240,6 +248,9 @@ def _decide(found: dict[str, Floats], criterion: Criterion, ledger: Ledger) -> S
         return Selection(outcome.kept, scores, outcome.rejected, ledger)
     limit = criterion.deviations
     out = _at_most_a_minority(scores, scores > limit)
+    if "clip" in found:
+        # Far too long an update is no matter of comparison: no number of others excuses it.
+        out |= found["clip"] / _STRICT["clip"] > limit
     rejected = tuple(
         Rejection(
             index,

@@ -242,5 +242,5 @@ def robust_scores(values: Floats, least: float = 0.0) -> Floats:
     centred = values - np.median(values)
     spread = max(1.4826 * float(np.median(np.abs(centred))), least)
     if spread == 0.0:
-        return np.where(centred == 0.0, 0.0, np.sign(centred) * np.inf)
+        return np.where(centred == 0.0, 0.0, np.copysign(np.inf, centred))
     return np.asarray(centred / spread)

@@ -12,7 +12,7 @@ data, a fault); it is withheld, and noted.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -35,7 +35,7 @@ from offchain.store.inputs import (
     require_command,
 )
 from offchain.store.journal import EffectId, Journal, Record, Signed
-from offchain.store.recorded import Asides, RecordedTrainer
+from offchain.store.recorded import Asides, Keeper
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class _Picture(msgspec.Struct, array_like=True, frozen=True):
     code: bytes
     round: int
     role: bytes  # with the calls not known to be settled
-    trainer: list[list[int]]
+    keepers: dict[str, bytes]
     sends: list[tuple[bytes, bytes, int | None]]
 
 
@@ -136,7 +136,7 @@ class DurableRole:
     journal
         Its journal, empty at the first start.
     asides
-        Shared with the ``RecordedTrainer`` of a device.
+        Shared with the ``RecordedTrainer`` of a device, the ``RecordedSelector`` of a fog.
     anew
         Begin without what the journal knows, save what was signed: after a change of software.
 
@@ -201,9 +201,9 @@ class DurableRole:
         """Take a message from the transport."""
         return self.handle([MessageIn(data, sender)])
 
-    def observe(self, event: Event) -> list[Released]:
-        """Take an event of Contract S."""
-        return self.handle([EventIn(event)])
+    def observe(self, event: Event, marks: Mapping[str, bytes] | None = None) -> list[Released]:
+        """Take an event of Contract S; ``marks`` as for ``handle``."""
+        return self.handle([EventIn(event)], marks)
 
     def tick(self, now: int) -> list[Released]:
         """Take the time."""
@@ -220,10 +220,13 @@ class DurableRole:
         require_command(self.role, name)
         return self.handle([CommandIn(name)])
 
-    def handle(self, inputs: Iterable[Input]) -> list[Released]:
+    def handle(
+        self, inputs: Iterable[Input], marks: Mapping[str, bytes] | None = None
+    ) -> list[Released]:
         """Take inputs in their order; the effects of all, once all are on disk.
 
-        One write to the disk serves all of them.
+        One write to the disk serves all of them, and ``marks`` (``journal.mark``): how far the
+        chain was read belongs there, so that no event is lost or taken twice.
 
         Raises
         ------
@@ -253,7 +256,7 @@ class DurableRole:
                 batch.append((Record(TickIn(before), (), b""), []))
             self._clock = None
             batch.append((record, effects))
-        return released + self._commit(batch)
+        return released + self._commit(batch, marks)
 
     def _recover(self, item: Input, error: Exception) -> Released:
         """A fault of the role: its state is unsure, and is built again from the journal.
@@ -307,12 +310,14 @@ class DurableRole:
             self._refusals[item.sender] += 1
         return reason in UNCHANGED
 
-    def _commit(self, batch: list[tuple[Record, list[Effect]]]) -> list[Released]:
+    def _commit(
+        self, batch: list[tuple[Record, list[Effect]]], marks: Mapping[str, bytes] | None = None
+    ) -> list[Released]:
         """Store records, then let their effects go."""
-        if not batch:
+        if not batch and not marks:
             return []
         try:
-            numbers = self.journal.append([record for record, _ in batch])
+            numbers = self.journal.append([record for record, _ in batch], marks)
         except StoreError as error:
             self._failed = error
             raise
@@ -397,8 +402,9 @@ class DurableRole:
         calls: list[tuple[int, int, Transact]] = picture.put(kept.role, self.role)
         self._calls = {EffectId(seq, place): call for seq, place, call in calls}
         self.round = self._pictured = kept.round
-        for trainer in self._trainers():
-            trainer.restore(kept.trainer)
+        for name, keeper in self._keepers().items():
+            if name in kept.keepers:
+                keeper.restore(kept.keepers[name])
         self.outstanding = [
             Released(Send(recipient, "", data), None, until)
             for recipient, data, until in kept.sends
@@ -420,8 +426,9 @@ class DurableRole:
             return released.id in self._calls
         return isinstance(effect, Send) and (released.until is None or released.until >= self.round)
 
-    def _trainers(self) -> list[RecordedTrainer]:
-        return [t for t in picture.outside(self.role).values() if isinstance(t, RecordedTrainer)]
+    def _keepers(self) -> dict[str, Keeper]:
+        outside = picture.outside(self.role)
+        return {name: value for name, value in outside.items() if isinstance(value, Keeper)}
 
     # ---- a picture from time to time
 
@@ -441,12 +448,11 @@ class DurableRole:
             What the transport's outbox still holds: it is kept with the picture.
         """
         calls = [(identity.seq, identity.place, call) for identity, call in self._calls.items()]
-        trained = [trainer.picture() for trainer in self._trainers()]
         made = _Picture(
             self._code,
             self.round,
             picture.take(self.role, calls),
-            trained[0] if trained else [],
+            {name: keeper.picture() for name, keeper in self._keepers().items()},
             [(one.recipient, one.data, one.until) for one in kept],
         )
         encoded = msgspec.msgpack.encode(made)

@@ -5,7 +5,7 @@ the node. Since roles are deterministic, a restarted node that puts the same inp
 role arrives at the same state and the same messages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from offchain.store.inputs import Input, decode_input, encode_input
 from offchain.store.keyring import Box
 
 _PICTURE: Final = "journal/picture"
+_MARK: Final = "mark/"
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,17 @@ class Journal:
 
     # ---- inputs
 
-    def append(self, records: Sequence[Record]) -> list[int]:
+    def append(
+        self, records: Sequence[Record], marks: Mapping[str, bytes] | None = None
+    ) -> list[int]:
         """Store records, all or none; they are on disk when this returns.
+
+        Parameters
+        ----------
+        records
+            In their order.
+        marks
+            Stored with them, such as how far the chain was read: found again by ``mark``.
 
         Returns
         -------
@@ -111,9 +121,14 @@ class Journal:
             for record in records
             for one in record.signed
         ]
+        placed = [
+            (_MARK + name, self._box.seal(value, (_MARK + name).encode()))
+            for name, value in (marks or {}).items()
+        ]
         with self._database.transaction() as transaction:
             transaction.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
             transaction.executemany("INSERT INTO signed VALUES (?, ?, ?, ?)", signed)
+            transaction.executemany("INSERT OR REPLACE INTO value VALUES (?, ?)", placed)
         self._last += len(records)
         return numbers
 
@@ -144,6 +159,11 @@ class Journal:
                 answers = msgspec.msgpack.decode(plain, type=tuple[bytes, ...])
             yield Entry(seq, Record(item, answers, effects))
             expected += 1
+
+    def mark(self, name: str) -> bytes | None:
+        """What was last stored under a mark, if anything was."""
+        rows = self._database.rows("SELECT sealed FROM value WHERE name = ?", (_MARK + name,))
+        return self._box.open(rows[0][0], (_MARK + name).encode()) if rows else None
 
     # ---- what was signed
 

@@ -1,12 +1,14 @@
-"""A trainer whose answers stand in the journal: a replay does not train again.
+"""Trainers and selection rules whose answers stand in the journal: a replay gives the same again.
 
-Training is the one step of a role that need not give the same bits twice: it depends on the
+They are the two steps of a role that need not give the same bits twice: they depend on the
 numerical library, its threads and the machine. A different update under the same commitments would
-be a second, different packet for one round.
+be a second, different packet for one round; a different selection, a second, different approval.
 """
 
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -14,10 +16,25 @@ from numpy.typing import NDArray
 
 from offchain.errors import VerifogError
 from offchain.protocol.device import Trainer
+from offchain.protocol.errors import NotSelected
+from offchain.protocol.selecting import Chosen, Selector
 
 
 class TrainingFailed(VerifogError):
     """What a trainer could not do, as the journal has it."""
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """Something beside a role that learns over rounds, so that a picture must hold its state."""
+
+    def picture(self) -> bytes:
+        """Its state."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state, freshly built."""
+        ...
 
 
 class Asides:
@@ -46,16 +63,22 @@ class Asides:
         return tuple(self._made)
 
 
-class _Answer(msgspec.Struct, frozen=True, array_like=True):
+class _Update(msgspec.Struct, frozen=True, array_like=True):
     values: bytes  # int64, little-endian; empty when it failed
     error: str
 
 
-_ANSWER = msgspec.msgpack.Decoder(_Answer)
+class _Choice(msgspec.Struct, frozen=True, array_like=True):
+    kept: tuple[int, ...]
+    refused: tuple[tuple[int, str], ...]
+
+
+_UPDATE = msgspec.msgpack.Decoder(_Update)
+_CHOICE = msgspec.msgpack.Decoder(_Choice)
 
 
 class RecordedTrainer:
-    """Implements ``Trainer`` over another one.
+    """Implements ``Trainer`` over another one, which a replay does not ask again.
 
     Parameters
     ----------
@@ -68,7 +91,7 @@ class RecordedTrainer:
     def __init__(self, trainer: Trainer, asides: Asides) -> None:
         self._trainer = trainer
         self._asides = asides
-        self._absorbed: list[tuple[int, ...]] = []
+        self._absorbed: list[list[int]] = []
 
     def update(self, model: Sequence[int], *, updates_model: bool) -> NDArray[np.int64]:
         """Make the update, or give the one that was made before.
@@ -82,30 +105,71 @@ class RecordedTrainer:
         if data is None:
             data = msgspec.msgpack.encode(self._train(model, updates_model=updates_model))
         self._asides.keep(data)
-        answer = _ANSWER.decode(data)
+        answer = _UPDATE.decode(data)
         if answer.error:
             raise TrainingFailed(answer.error)
         return np.frombuffer(answer.values, "<i8").astype(np.int64)
 
-    def _train(self, model: Sequence[int], *, updates_model: bool) -> _Answer:
+    def _train(self, model: Sequence[int], *, updates_model: bool) -> _Update:
         try:
             values = self._trainer.update(model, updates_model=updates_model)
         except VerifogError as error:
-            return _Answer(b"", str(error) or type(error).__name__)
-        return _Answer(np.asarray(values, "<i8").tobytes(), "")
+            return _Update(b"", str(error) or type(error).__name__)
+        return _Update(np.asarray(values, "<i8").tobytes(), "")
 
     def absorb(self, statistics: Sequence[int]) -> None:
         """Take the result of a statistics round."""
         self._trainer.absorb(statistics)
-        self._absorbed.append(tuple(statistics))
+        self._absorbed.append([int(value) for value in statistics])
 
-    # ---- for a picture of the role
-
-    def picture(self) -> list[list[int]]:
+    def picture(self) -> bytes:
         """What it has absorbed."""
-        return [list(statistics) for statistics in self._absorbed]
+        return json.dumps(self._absorbed).encode()
 
-    def restore(self, picture: list[list[int]]) -> None:
+    def restore(self, state: bytes) -> None:
         """Absorb it again."""
-        for statistics in picture:
+        for statistics in json.loads(state):
             self.absorb(statistics)
+
+
+class RecordedSelector:
+    """Implements ``Selector`` over another one, whose first answer stays.
+
+    A replay asks it again, since it may learn from what it sees, and keeps to what was answered
+    before. A rule that learns over rounds is a ``Keeper``.
+
+    Parameters
+    ----------
+    selector
+        What chooses.
+    asides
+        Where its answers are kept; shared with the ``DurableRole``.
+    """
+
+    def __init__(self, selector: Selector, asides: Asides) -> None:
+        self._selector = selector
+        self._asides = asides
+
+    def choose(
+        self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
+    ) -> Chosen:
+        """Choose, or give what was chosen before."""
+        data = self._asides.recall()
+        made = self._selector.choose(round_number, masked, updates_model=updates_model)
+        if data is None:
+            refused = tuple((index, str(error)) for index, error in made.refused)
+            data = msgspec.msgpack.encode(_Choice(tuple(made.kept), refused))
+        self._asides.keep(data)
+        choice = _CHOICE.decode(data)
+        return Chosen(
+            choice.kept, tuple((index, NotSelected(why)) for index, why in choice.refused)
+        )
+
+    def picture(self) -> bytes:
+        """The state of the rule, if it keeps any."""
+        return self._selector.picture() if isinstance(self._selector, Keeper) else b""
+
+    def restore(self, state: bytes) -> None:
+        """Take up the state of the rule."""
+        if isinstance(self._selector, Keeper):
+            self._selector.restore(state)

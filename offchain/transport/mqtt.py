@@ -187,16 +187,17 @@ class MqttCarrier:
         self._client: aiomqtt.Client | None = None
         self._gone: asyncio.Future[None]  # done when this client's connection is lost
         self._task: asyncio.Task[None] | None = None
+        self._identity = Identity(b"")
         self._name = ""
         self._closing = False
 
     async def open(self, identity: Identity, listener: Listener) -> None:
         context = tls_context(identity)
         require_owner(identity)
-        self._name = identity.name
+        self._identity, self._name = identity, identity.name
         await probe(self._broker, context)
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._stay_connected(context, listener, first))
+        self._task = asyncio.create_task(self._stay_connected(listener, first))
         try:
             await first
         except TransportError:
@@ -228,22 +229,20 @@ class MqttCarrier:
 
     # ---- the connection
 
-    async def _stay_connected(
-        self, context: ssl.SSLContext, listener: Listener, first: asyncio.Future[None]
-    ) -> None:
+    async def _stay_connected(self, listener: Listener, first: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
         pause = self._broker.retry_first
         while not self._closing:
             since = time.monotonic()
             try:
-                async with self._session(context) as client:
+                async with self._session() as client:
                     self._client, self._gone = client, loop.create_future()
                     listener.up()
                     if not first.done():
                         first.set_result(None)
                     await self._read(client, listener)
-            except (aiomqtt.MqttError, BrokerRefused, OSError) as error:
-                reason = await self._reason(context, error)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the node tries again
+                reason = await self._reason(error)
                 if not first.done():
                     first.set_exception(reason)
                     return
@@ -259,7 +258,7 @@ class MqttCarrier:
             pause = min(2 * pause, self._broker.retry_longest)
 
     @asynccontextmanager
-    async def _session(self, context: ssl.SSLContext) -> AsyncIterator[aiomqtt.Client]:
+    async def _session(self) -> AsyncIterator[aiomqtt.Client]:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._broker.session_expiry
         properties.MaximumPacketSize = self._largest
@@ -270,7 +269,7 @@ class MqttCarrier:
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
             properties=properties,
-            tls_context=context,
+            tls_context=tls_context(self._identity),  # read again: it may have been renewed
             keepalive=self._broker.keepalive,
             timeout=self._broker.timeout,
             max_inflight_messages=_IN_FLIGHT,
@@ -292,15 +291,15 @@ class MqttCarrier:
                 continue
             listener.frame(sender, message.payload)
 
-    async def _reason(self, context: ssl.SSLContext, error: Exception) -> TransportError:
+    async def _reason(self, error: Exception) -> TransportError:
         """Why a connection ended: what TLS says tells more than the MQTT client does."""
         if isinstance(error, TransportError):
             return error
         try:
-            await probe(self._broker, context)
+            await probe(self._broker, tls_context(self._identity))
         except TransportError as told:
             return told
-        return BrokerRefused(f"broker {self._broker.host}:{self._broker.port}: {error}")
+        return BrokerRefused(f"broker {self._broker.host}:{self._broker.port}: {error!r}")
 
 
 def _code(reason: object) -> int:

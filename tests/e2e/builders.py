@@ -1,32 +1,28 @@
-"""Small whole tasks in a few lines: the nodes, the contract, and a wire to tamper with."""
+"""Small whole tasks in a few lines: the nodes, the contract, and ways to interfere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
-from http.client import HTTPConnection
 from typing import Any, ClassVar
 
 import numpy as np
 from web3 import Web3
-from web3.providers import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from offchain.chain.artifact import Artifact
 from offchain.chain.contract import ContractS
-from offchain.chain.port import Receipt
 from offchain.crypto.field import FieldVector
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.randomness import Randomness
 from offchain.nodes import simulation
 from offchain.nodes.local import Interceptor
 from offchain.nodes.simulation import Identities, RoundOutcome, Simulation
-from offchain.protocol.chain import Call, Event
 from offchain.protocol.device import Device, Trainer
 from offchain.protocol.messages import Message, parse_envelope, seal_envelope
-from offchain.protocol.role import Note, Role, Send, TaskParameters
+from offchain.protocol.role import Role, Send, TaskParameters
 from offchain.protocol.selecting import KeepAll, Selector
+from tests.e2e.wire import Change, Recorder, Rule, TamperedChain, Wire
 
 RATE = 2**40
 VALUE_BOUND = 1_000
@@ -99,81 +95,6 @@ class FixedTrainer:
 
     def absorb(self, statistics: Sequence[int]) -> None:
         self.absorbed.append(list(statistics))
-
-
-class Recorder:
-    """Keeps everything that happened in a run."""
-
-    def __init__(self) -> None:
-        self.sends: list[tuple[Role, Send]] = []
-        self.notes: list[tuple[Role, Note]] = []
-        self.receipts: list[Receipt] = []
-        self.events: list[Event] = []
-
-    def handled(self, role: Role, kind: str, seconds: float) -> None:
-        """Times are of no interest."""
-
-    def sent(self, role: Role, send: Send) -> None:
-        self.sends.append((role, send))
-
-    def noted(self, role: Role, note: Note) -> None:
-        self.notes.append((role, note))
-
-    def transacted(self, role: Role, receipt: Receipt) -> None:
-        self.receipts.append(receipt)
-
-    def happened(self, event: Event) -> None:
-        self.events.append(event)
-
-
-class KeptConnection(JSONBaseProvider):
-    """JSON-RPC over one open connection: these tests make thousands of requests."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__()
-        self._connection = HTTPConnection(uri.removeprefix("http://"))
-
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        body = self.encode_rpc_request(method, params)
-        self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
-        return self.decode_rpc_response(self._connection.getresponse().read())
-
-
-Change = Callable[[Any], Any]
-Rule = Callable[[Role, Send], Iterable[Send]]
-
-
-@dataclass
-class Wire:
-    """Stands between sender and receiver; the latest rule sees a message last."""
-
-    rules: list[Rule] = field(default_factory=list)
-
-    def __call__(self, role: Role, send: Send) -> Iterable[Send]:
-        sends: list[Send] = [send]
-        for rule in self.rules:
-            sends = [out for one in sends for out in rule(role, one)]
-        return sends
-
-
-class TamperedChain:
-    """A chain that may withhold or change the calls of some account."""
-
-    def __init__(self, chain: Any) -> None:
-        self._chain = chain
-        self.rules: list[tuple[type, bytes | None, Change]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._chain, name)
-
-    def execute(self, call: Call, sender: bytes) -> Receipt:
-        for kind, account, change in self.rules:
-            if isinstance(call, kind) and account in (None, sender):
-                changed = change(call)
-                if changed is None:
-                    return Receipt(kind.__name__, None, sender, 0, "withheld")
-                call = changed
-        return self._chain.execute(call, sender)
 
 
 @dataclass(frozen=True)
@@ -403,6 +324,23 @@ class Run:
         """Digest of the commitment to the model that S holds."""
         return bytes(self.contract.call("modelDigest"))
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What S counts in the latest round and in all, the model's digest, and the pool."""
+        number = self.contract.call("currentRound")
+        latest = self.contract.call("round", number) if number else [0] * 8
+        clusters, anchored, submitted = latest[5:8]
+        return {
+            "round": number,
+            "settled": self.contract.call("settledRounds"),
+            "phase": self.phase,
+            "clusters": clusters,
+            "anchored": anchored,
+            "submitted": submitted,
+            "model": self.committed,
+            "pool": self.contract.call("accounting")[2],
+        }
+
     def sent(self, sender: Role, kind: type) -> list[Any]:
         """What a node sent of a kind, before anybody interfered."""
         name = kind.__name__
@@ -419,6 +357,13 @@ class Run:
         assert state is not None
         assert state.update is not None
         return state.update.vector
+
+    def candidate_of(self, device: Device) -> int:
+        """The noise candidate that masks a device's update in this round."""
+        state = device._round
+        assert state is not None
+        assert state.update is not None
+        return state.update.candidate
 
     def model_without(self, *left_out: Role) -> FieldVector:
         """What the round just run makes of the model when these devices, or fogs, are left out."""

@@ -7,8 +7,9 @@ import pytest
 from web3 import Web3
 
 from offchain.chain.artifact import Artifact
-from tests.e2e.builders import KeptConnection, Run, Shape, World
+from tests.e2e.builders import Run, Shape, World
 from tests.e2e.secrecy import everything_said, leaks, secrets_of
+from tests.e2e.wire import KeptConnection
 
 ONE_CLUSTER = Shape(clusters=(5,))
 TWO_CLUSTERS = Shape(clusters=(4, 4), clouds=2)

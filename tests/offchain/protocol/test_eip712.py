@@ -6,7 +6,7 @@ import pytest
 from coincurve import PrivateKey
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offchain.protocol.eip712 import Domain, SigningKey, recover, typed_digest, word
@@ -113,12 +113,14 @@ def test_signature__malformed__refused(signature: bytes) -> None:
         recover(DIGEST, signature)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=70))
 def test_recover__any_bytes__an_address_or_own_error(signature: bytes) -> None:
     with suppress(BadSignature):
         assert len(recover(DIGEST, signature)) == 20
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=64, max_size=64), st.sampled_from([27, 28]))
 def test_recover__any_r_and_s__as_eth_account_or_own_error(rs: bytes, v: int) -> None:
     try:

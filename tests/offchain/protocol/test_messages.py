@@ -171,12 +171,14 @@ def test_envelope__malformed__refused(name: str) -> None:
         parse_envelope(DOMAIN.separator, ENVELOPES[name])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_envelope__any_bytes__nothing_but_own_errors(data: bytes) -> None:
     with pytest.raises(VerifogError):
         parse_envelope(DOMAIN.separator, data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(min_size=65, max_size=65))
 def test_envelope__any_body_and_signature__nothing_but_own_errors(
     body: bytes, signature: bytes
@@ -186,7 +188,7 @@ def test_envelope__any_body_and_signature__nothing_but_own_errors(
         parse_envelope(DOMAIN.separator, data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_envelope__some_bytes_changed__same_message_or_own_error(
     message: Message, data: st.DataObject
@@ -206,6 +208,7 @@ def test_envelope__some_bytes_changed__same_message_or_own_error(
 VALUES = st.none() | st.integers(-1, 2**64 - 1) | st.binary(max_size=64) | st.text(max_size=3)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.lists(VALUES | st.lists(VALUES, max_size=3), max_size=10))
 def test_body__any_fields_under_any_tag__nothing_but_own_errors(tag: int, content: list) -> None:
     body = msgspec.msgpack.encode([tag, *content])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -325,6 +325,7 @@ def test_resolve__one_dealer_against_one_peer__peer_as_holder_only(dealt: Dealt)
     assert resolution == sharing.Resolution((0, 1, 2, 3, 4), (0, 1, 2, 4), ())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_resolve__any_reports__every_live_peer_has_every_qualified_share(
     dealt: Dealt, data: st.DataObject
@@ -338,6 +339,7 @@ def test_resolve__any_reports__every_live_peer_has_every_qualified_share(
     assert {dealer for dealer, _ in resolution.refused} == set(range(5)) - set(resolution.qualified)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_resolve__each_dealer_refused_by_one_peer_at_most__no_dealer_lost(
     dealt: Dealt, data: st.DataObject

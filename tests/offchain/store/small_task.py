@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from offchain.protocol.chain import (
 from offchain.protocol.cloud import Cloud
 from offchain.protocol.device import Device, Trainer
 from offchain.protocol.eip712 import Domain
+from offchain.protocol.errors import NotSelected
 from offchain.protocol.fog import Fog
 from offchain.protocol.role import (
     ClusterRoster,
@@ -45,9 +46,9 @@ from offchain.protocol.role import (
     TaskParameters,
     Transact,
 )
-from offchain.protocol.selecting import KeepAll
+from offchain.protocol.selecting import Chosen, Selector
 from offchain.store.inputs import CommandIn, EventIn, Input, MessageIn, TickIn, apply
-from offchain.store.recorded import Asides, RecordedTrainer
+from offchain.store.recorded import Asides, RecordedSelector, RecordedTrainer
 
 DEVICES = 4
 RATE = 2**40
@@ -96,6 +97,30 @@ class SomeTrainer:
         self._absorbed += sum(statistics) % 1000
 
 
+class LearningSelector:
+    """Leaves a device out in some rounds, depending on all it has seen: a rule that learns."""
+
+    def __init__(self, twist: int = 0) -> None:
+        self.seen = twist
+
+    def choose(
+        self, round_number: int, masked: Mapping[int, Any], *, updates_model: bool
+    ) -> Chosen:
+        self.seen += int(sum(int(slots[1]) for slots in masked.values()))
+        order = sorted(masked)
+        if not updates_model or len(order) < DEVICES:
+            return Chosen(tuple(order))
+        out = order[self.seen % DEVICES]
+        why = NotSelected(f"it is the turn of device {out}")
+        return Chosen(tuple(i for i in order if i != out), ((out, why),))
+
+    def picture(self) -> bytes:
+        return str(self.seen).encode()
+
+    def restore(self, state: bytes) -> None:
+        self.seen = int(state)
+
+
 @dataclass(frozen=True)
 class Maker:
     """Builds the nodes of the task anew, always the same."""
@@ -133,11 +158,13 @@ class Maker:
         randomness = Randomness(seed).child(b"device %d" % index)
         return Device(self.task, self.roster(), index, WHO.devices[0][index], own, randomness)
 
-    def fog(self) -> Fog:
+    def fog(self, asides: Asides | None = None, *, selector: Selector | None = None) -> Fog:
+        inner = selector or LearningSelector()
+        own = RecordedSelector(inner, asides) if asides is not None else inner
         model = FieldVector.zeros(self.task.layout.length)
         randomness = Randomness(SEED).child(b"fog")
         clouds = {WHO.clouds[0].address}
-        return Fog(self.task, self.roster(), clouds, WHO.fogs[0], model, KeepAll(), randomness)
+        return Fog(self.task, self.roster(), clouds, WHO.fogs[0], model, own, randomness)
 
     def cloud(self) -> Cloud:
         model = FieldVector.zeros(self.task.layout.length)
@@ -147,7 +174,7 @@ class Maker:
         """A node by its name: ``cloud``, ``fog``, ``device 0`` and so on."""
         if name == "cloud":
             return self.cloud()
-        return self.fog() if name == "fog" else self.device(int(name[-1]), asides)
+        return self.fog(asides) if name == "fog" else self.device(int(name[-1]), asides)
 
 
 @dataclass

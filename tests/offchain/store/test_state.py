@@ -295,6 +295,19 @@ def test_journal__disk_full__stores_nothing_of_it_and_goes_on_when_there_is_room
     ]
 
 
+def test_journal__marks__are_stored_with_the_records_or_not_at_all(disk: Disk) -> None:
+    state = disk.create()
+    assert state.journal.mark("chain") is None
+    state.journal.append([Record(TickIn(1), (), b"")], {"chain": b"block 7"})
+    state.limit(40)
+    with pytest.raises(StateUnwritable):
+        state.journal.append([Record(MessageIn(bytes(400_000)), (), b"")], {"chain": b"block 8"})
+    again = disk.crash()
+    assert again.journal.mark("chain") == b"block 7"
+    again.journal.start_from(b"picture", 0)
+    assert again.journal.mark("chain") == b"block 7"
+
+
 def test_create__folder_that_cannot_be_written__says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StateUnwritable, match="Not a directory"):

@@ -70,7 +70,9 @@ class Pki:
     _made: dict[str, Credentials] = field(default_factory=dict)
 
     def node(self, number: int, *, expired: bool = False) -> Identity:
-        owner = account(number)
+        return self.of(account(number), expired=expired)
+
+    def of(self, owner: bytes, *, expired: bool = False) -> Identity:
         name = account_name(owner) + ("-expired" if expired else "")
         if name not in self._made:
             since = now() - dt.timedelta(days=3) if expired else now()
