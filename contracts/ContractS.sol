@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { NoiseSampler } from "./NoiseSampler.sol";
+import { Toolbox } from "./Toolbox.sol";
 import { IContractS } from "./interfaces/IContractS.sol";
 import { POINT_BYTES } from "./libraries/Bls12381.sol";
 import { Disputes } from "./parts/Disputes.sol";
@@ -11,17 +11,16 @@ import { Task } from "./parts/Task.sol";
 /// @notice The enforcer of one Verifog task. IContractS.sol is the reading copy; the parts are, from the
 /// bottom: Task, Ledger, Membership, Rounds, Settlement, Disputes.
 contract ContractS is Disputes {
-    /// @inheritdoc IContractS
-    address public immutable override noiseSampler;
-
     /// @param p The task's parameters, within the bounds of the specification, section 2.1.
     /// @param initialModel Commitment to the initial model, one point a chunk; infinity is allowed.
-    constructor(TaskParameters memory p, bytes memory initialModel) Task(p) {
+    /// @param toolbox What S computes with.
+    constructor(TaskParameters memory p, bytes memory initialModel, Toolbox toolbox)
+        Task(p, toolbox)
+    {
         _requireLength(initialModel.length, POINT_BYTES * p.chunks);
         _verifier.requirePoints(initialModel, true);
         modelDigest = keccak256(initialModel);
-        noiseSampler = address(new NoiseSampler());
-        _emitTaskCreated(p, initialModel);
+        _emitTaskCreated(p, initialModel, address(toolbox));
     }
 
     // ------------------------------------------------------------------------------------------------
@@ -29,41 +28,36 @@ contract ContractS is Disputes {
     // ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IContractS
-    function sampleNoise(bytes32, uint256, uint256)
+    function sampleNoise(bytes32 seed, uint256 from, uint256 to)
         external
         view
         override
+        answeredBy(noiseSampler)
         returns (int256[] memory)
-    {
-        _forward(noiseSampler);
-    }
+    { }
 
     /// @inheritdoc IContractS
-    function blindingNoise(bytes32, uint256) external view override returns (uint256) {
-        _forward(noiseSampler);
-    }
+    function blindingNoise(bytes32 seed, uint256 slot)
+        external
+        view
+        override
+        answeredBy(noiseSampler)
+        returns (uint256)
+    { }
 
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
 
-    /// @dev Asks `target`, which has the same function, and ends the call with its answer.
-    function _forward(address target) private view {
-        assembly ("memory-safe") {
-            let data := mload(0x40)
-            calldatacopy(data, 0, calldatasize())
-            let ok := staticcall(gas(), target, data, calldatasize(), 0, 0)
-            returndatacopy(data, 0, returndatasize())
-            if iszero(ok) { revert(data, returndatasize()) }
-            return(data, returndatasize())
-        }
-    }
-
-    function _emitTaskCreated(TaskParameters memory p, bytes memory initialModel) private {
+    function _emitTaskCreated(TaskParameters memory p, bytes memory initialModel, address toolbox)
+        private
+    {
         emit TaskCreated(
             msg.sender,
+            toolbox,
             noiseSampler,
             address(_verifier),
+            judge,
             p.capacity,
             p.packing,
             p.chunks,

@@ -49,6 +49,7 @@ def artifacts() -> Artifacts:
         contract=Compiled.of(project.ContractS.contract_type),
         verifier=Compiled.of(project.Verifier.contract_type),
         noise_sampler=Compiled.of(project.NoiseSampler.contract_type),
+        judge=Compiled.of(project.Judge.contract_type),
     )
 
 

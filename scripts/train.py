@@ -137,9 +137,7 @@ def _free_address(port: int) -> str:
 def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
     console = Console()
     with Progress(console, quiet=as_json) as progress:
-        result: TrainResult = TrainingRun(
-            checked, web3, Artifact.of(project.ContractS.contract_type), progress
-        ).run()
+        result: TrainResult = TrainingRun(checked, web3, Artifact.of(project), progress).run()
     folder = write_report(result.record, report, result.model)
     if as_json:
         click.echo(encode_report(result.record))

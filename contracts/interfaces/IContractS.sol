@@ -36,6 +36,27 @@ interface IContractS {
         Failed
     }
 
+    /// @notice What an account can be slashed for; section 2.5 of the specification.
+    enum Offence {
+        FalseShare,
+        FalseWitness,
+        Equivocation,
+        FalseAnchor,
+        FalseNoise,
+        FalseResult,
+        FalseVector
+    }
+
+    /// @notice Signed messages of which nobody may sign two that differ, for one round and cluster (and
+    /// device). The first three are a device's, the others a fog's.
+    enum Statement {
+        NoiseRoot,
+        MaskedPacket,
+        Witness,
+        Selection,
+        Qualified
+    }
+
     /// @notice Fixed at construction; meaning and bounds in section 2.1 of the specification.
     struct TaskParameters {
         uint16 capacity;
@@ -95,6 +116,51 @@ interface IContractS {
         bytes32 vectorDigest;
     }
 
+    /// @notice A dealer's witness, with what the signed message names by digests.
+    /// @param selection Root of the selection dealt to.
+    /// @param count How many recipients it has.
+    /// @param commitments COM(u), 128 bytes a chunk. The message has the keccak of the 48-byte forms.
+    /// @param root Of the tree of shares.
+    /// @param polynomial P, 32 bytes a coefficient, lowest power first.
+    /// @param opened Value of the committed polynomial at the dealing's challenge.
+    /// @param proof Its opening.
+    /// @param signature The dealer's, of `Witness` (EIP-712).
+    struct SignedWitness {
+        uint256 round;
+        uint256 cluster;
+        uint256 index;
+        bytes32 selection;
+        uint256 count;
+        bytes commitments;
+        bytes32 root;
+        bytes polynomial;
+        uint256 opened;
+        bytes proof;
+        bytes signature;
+    }
+
+    /// @notice A device's signed noise root, one leaf under it, and the seed that it revealed.
+    /// @param batch First round of the batch: `round` of the signed message.
+    /// @param signature The device's, of `NoiseRoot` (EIP-712).
+    /// @param place Of the round in the batch.
+    /// @param claimed Commitment digest in the leaf.
+    /// @param position Of the leaf in the device's tree.
+    /// @param actual Commitment digest of the seed's noise, says the reporter.
+    struct NoiseEvidence {
+        uint256 batch;
+        uint256 cluster;
+        uint256 index;
+        bytes32 root;
+        bytes signature;
+        uint256 place;
+        uint256 candidate;
+        bytes32 seed;
+        bytes32 claimed;
+        uint256 position;
+        bytes32[] path;
+        bytes32 actual;
+    }
+
     /// @notice What a cloud signs (EIP-712) when it hands the result of a round to a fog.
     struct Result {
         uint256 round;
@@ -110,7 +176,8 @@ interface IContractS {
     error ParameterOutOfRange(string name, uint256 value);
     error PrecompileUnusable(address precompile);
 
-    // Precompiles. The last means that the chain does not have it: a false proof is a FalseOpening.
+    // Precompiles. The last means that the chain does not have it, or that the call had too little gas: a
+    // false proof is a FalseOpening.
     error G1AddFailed();
     error G1MsmFailed();
     error PairingFailed();
@@ -189,6 +256,17 @@ interface IContractS {
     error WrongResult(uint256 round, bytes32 given, bytes32 stored);
     error VectorIsAccepted(uint256 round, uint256 y);
     error NothingToSlash(address account);
+    error NotDeviceOfCluster(address signer, uint256 cluster, uint256 index);
+    error NotUnderRoot(bytes32 leaf, bytes32 given, bytes32 root);
+    error ShareHolds(uint256 x);
+    error WitnessHolds(bytes32 structHash);
+    error AnotherOccasion(uint256 word, uint256 first, uint256 second);
+    error SameStatement(bytes32 structHash);
+    error WrongLeaves(bytes32 given, bytes32 root);
+    error AnchorHolds(bytes32 anchorMessage);
+    error NoiseIsCommitted(bytes32 commitmentDigest);
+    error NoiseCaseIncomplete(bytes32 caseId, uint256 done, uint256 slots);
+    error WrongCommitments(bytes32 given, bytes32 expected);
 
     // ------------------------------------------------------------------------------------------------
     // Events
@@ -199,8 +277,10 @@ interface IContractS {
     /// @notice The task exists. With the events below, all state can be rebuilt from here.
     event TaskCreated(
         address indexed authority,
+        address toolbox,
         address noiseSampler,
         address verifier,
+        address judge,
         uint16 capacity,
         uint16 packing,
         uint16 chunks,
@@ -303,6 +383,24 @@ interface IContractS {
 
     // Disputes
 
+    /// @notice Evidence against `account` held. `Slashed` follows, unless it had lost its stake before and
+    /// only its result was left to reject.
+    /// @param round For noise, the first round of the batch.
+    /// @param cluster 0 for a cloud.
+    /// @param evidence Names the false thing: the share's leaf, the struct hash of the witness or of the second
+    /// statement, the anchor message, the noise case, the result digest.
+    event OffenceProven(
+        address indexed account,
+        Offence indexed offence,
+        uint256 indexed round,
+        uint256 cluster,
+        bytes32 evidence
+    );
+    /// @param done Slots of the noise computed by now, from the last one down.
+    /// @param value Their sum at the challenge of the case.
+    event NoiseCaseAdvanced(
+        bytes32 indexed caseId, address indexed reporter, uint256 done, uint256 value
+    );
     event ResultRejected(uint256 indexed round, address indexed cloud, bytes32 modelDigest);
     event Slashed(
         address indexed account,
@@ -430,10 +528,80 @@ interface IContractS {
     // Disputes
     // ------------------------------------------------------------------------------------------------
 
+    // Every report: anybody, any phase, as often as it likes. It slashes whom it proves guilty, once: what comes
+    // later finds NothingToSlash. Evidence counts until the culprit's stake is withdrawn, so during its
+    // unbonding too. A report that proves nothing reverts and changes nothing. `publicKey` is the BLS key of an
+    // accused device, 128 bytes; it is not read once the device has left.
+    //
+    // Warning: the reporter is the sender; evidence in the public mempool can be sent by another.
+
+    /// @notice Slashes a dealer for a share that contradicts its own signed witness: folded by the dealing's
+    /// challenge it is not P(x), or it is no vector of C D / l scalars.
+    /// @param x Coordinate of the share: index of its recipient + 1.
+    /// @param position Of the share's leaf under `w.root`.
+    function reportFalseShare(
+        SignedWitness calldata w,
+        uint256 x,
+        uint256 position,
+        bytes calldata share,
+        bytes32[] calldata path,
+        bytes calldata publicKey
+    ) external;
+
+    /// @notice Slashes a dealer for a witness that contradicts itself: P is not t + l - 1 scalars, does not
+    /// fold to the opened value, or the opening is false.
+    /// @dev Warning: l evaluations of P; packing times (t + l - 1) up to 100,000 fits into a transaction.
+    function reportFalseWitness(SignedWitness calldata w, bytes calldata publicKey) external;
+
+    /// @notice Slashes an account that signed two different statements of one kind for the same round and
+    /// cluster, and as a device for its index.
+    /// @param first The words of the EIP-712 struct, after the type hash.
+    /// @param second Those of the other.
+    /// @param publicKey Not read for a fog.
+    function reportEquivocation(
+        Statement kind,
+        bytes calldata first,
+        bytes calldata firstSignature,
+        bytes calldata second,
+        bytes calldata secondSignature,
+        bytes calldata publicKey
+    ) external;
+
+    /// @notice Slashes a fog for an anchor whose R is not over the qualified devices, in the order of index, or
+    /// whose COMsum is not the sum of R's leaves.
+    /// @param vectorDigest Of the cluster's sum if that is submitted, else zero.
+    /// @param leaves Of R, in order, each: index (2 bytes), account (20), and the coordinates of its points (96 a
+    /// chunk).
+    /// @dev Warning: the leaves come in one transaction: about 1,000 of them with one chunk.
+    function reportFalseAnchor(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest,
+        bytes calldata leaves
+    ) external;
+
+    /// @notice Computes up to `slots` more slots of the noise of a revealed seed: at the challenge that the case's
+    /// evidence gives, from the last slot down. Anybody can go on with a case; it is the one's who began it.
+    /// Moves nothing.
+    /// @dev Warning: about 1,700 gas a slot.
+    function advanceNoiseCase(NoiseEvidence calldata evidence, uint256 slots) external;
+
+    /// @notice Slashes a device that committed to other noise than its seed gives, once all slots of the case are
+    /// computed; pays the one who began it.
+    /// @param commitments With the digest `evidence.actual`, 128 bytes a chunk.
+    /// @param proof That they open to the computed sum at the challenge.
+    function reportFalseNoise(
+        NoiseEvidence calldata evidence,
+        bytes calldata commitments,
+        bytes calldata proof,
+        bytes calldata publicKey
+    ) external;
+
     /// @notice Slashes the cloud of a settled round that signed `Result` with other digests than those
-    /// accepted. Anybody. Until the aggregate deadline of the latest round, also rejects the result.
+    /// accepted. Until the aggregate deadline of the latest round, also rejects the result.
     /// @param signature The cloud's EIP-712 signature of `Result(round, commitmentDigest, vectorDigest)`.
-    /// @dev Warning: the reporter is the sender; evidence in the public mempool can be sent by another.
     function reportFalseResult(
         uint256 roundId,
         bytes32 commitmentDigest,
@@ -442,7 +610,7 @@ interface IContractS {
     ) external;
 
     /// @notice Slashes the cloud of a settled round whose accepted vector digest belongs to something
-    /// else than the committed vector; rejects the result as above. Anybody.
+    /// else than the committed vector; rejects the result as above.
     /// @param vector The bytes with the accepted digest: of wrong length, with an element that is no
     /// scalar, or with another value at the challenge than the commitment's.
     /// @param commitments The accepted COM(c).
@@ -499,7 +667,10 @@ interface IContractS {
     /// @notice The deployer: admits members, and can neither expel them nor touch money.
     function authority() external view returns (address);
 
+    /// @notice S computes with these two and asks the judge about evidence; all without state.
     function noiseSampler() external view returns (address);
+
+    function judge() external view returns (address);
 
     function taskParameters() external view returns (TaskParameters memory);
 
@@ -534,6 +705,10 @@ interface IContractS {
 
     /// @notice Bitmap of the devices whose attestation of that round S accepted.
     function signers(uint256 roundId, uint256 clusterId) external view returns (uint256[] memory);
+
+    /// @notice What S keeps of a cluster's anchor: keccak of anchor message, signer count, qualified count and
+    /// commitment digest, and once its sum is submitted keccak of that and the vector digest.
+    function recordOf(uint256 roundId, uint256 clusterId) external view returns (bytes32);
 
     function noiseRoot(uint256 clusterId, uint256 batch) external view returns (bytes32);
 
@@ -595,6 +770,12 @@ interface IContractS {
 
     /// @notice What `account` earned as a reporter and has not been paid; part of `owed`.
     function creditOf(address account) external view returns (uint256);
+
+    /// @notice A noise case: who began it, how many slots are computed, and their sum.
+    function noiseCase(bytes32 caseId)
+        external
+        view
+        returns (address reporter, uint256 done, uint256 value);
 
     /// @notice Bitmap of claimed rounds: bit i of word w stands for round `256 * w + i`.
     function claimedRounds(address account, uint256 word) external view returns (uint256);

@@ -33,6 +33,10 @@ library Bitmap {
         }
     }
 
+    function contains(uint256[] calldata bitmap, uint256 index) internal pure returns (bool) {
+        return index / 256 < bitmap.length && (bitmap[index / 256] >> (index % 256)) & 1 == 1;
+    }
+
     /// @dev keccak of the concatenated words.
     function digest(uint256[] calldata bitmap) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(bitmap));

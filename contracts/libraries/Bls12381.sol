@@ -10,6 +10,9 @@ uint256 constant R = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff0
 /// @dev Length of a point of G1 as EIP-2537 encodes it.
 uint256 constant POINT_BYTES = 128;
 
+/// @dev Length of a point's coordinates without the 16 zero bytes before each.
+uint256 constant PACKED_POINT_BYTES = 96;
+
 /// @dev A point of G1: x and y, each 64 bytes of which the first 16 are zero. Infinity is all zeros.
 struct G1Point {
     uint256 xHigh;
@@ -60,6 +63,21 @@ library Bls12381 {
         }
     }
 
+    /// @dev Overwrites concatenated points with those of the packed ones, of which there are as many.
+    function unpack(bytes calldata packed, bytes memory points) internal pure {
+        assembly ("memory-safe") {
+            let source := packed.offset
+            let end := add(source, packed.length)
+            let target := add(points, 0x20)
+            for { } lt(source, end) { } {
+                mstore(target, 0)
+                calldatacopy(add(target, 0x10), source, 0x30)
+                source := add(source, 0x30)
+                target := add(target, 0x40)
+            }
+        }
+    }
+
     function isInfinity(G1Point memory point) internal pure returns (bool) {
         return point.xHigh | point.xLow | point.yHigh | point.yLow == 0;
     }
@@ -82,6 +100,20 @@ library Bls12381 {
             mcopy(input, a, 0x80)
             mcopy(add(input, 0x80), b, 0x80)
             ok := staticcall(ADD_GAS, 0x0b, input, 0x100, sum, 0x80)
+            ok := and(ok, eq(returndatasize(), 0x80))
+        }
+        if (!ok) revert IContractS.G1AddFailed();
+    }
+
+    /// @dev Adds point `i` of concatenated points `b` to that of `a`, in place.
+    function addAt(bytes memory a, bytes memory b, uint256 i) internal view {
+        bool ok;
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            let target := add(add(a, 0x20), mul(i, 0x80))
+            mcopy(input, target, 0x80)
+            mcopy(add(input, 0x80), add(add(b, 0x20), mul(i, 0x80)), 0x80)
+            ok := staticcall(ADD_GAS, 0x0b, input, 0x100, target, 0x80)
             ok := and(ok, eq(returndatasize(), 0x80))
         }
         if (!ok) revert IContractS.G1AddFailed();
@@ -152,6 +184,16 @@ library Bls12381 {
         }
         head = bytes32((flags << 253) | (point.xHigh << 128) | (point.xLow >> 128));
         tail = bytes32(point.xLow << 128);
+    }
+
+    /// @dev keccak of the points' 48-byte forms, concatenated.
+    function compressedDigest(bytes memory points) internal pure returns (bytes32) {
+        bytes memory compressed;
+        for (uint256 i = 0; i < points.length / POINT_BYTES; ++i) {
+            (bytes32 head, bytes32 tail) = compress(pointAt(points, i));
+            compressed = bytes.concat(compressed, head, bytes16(tail));
+        }
+        return keccak256(compressed);
     }
 
     /// @dev `input`: point and scalar, 160 bytes, of each term. Scalars are reduced by the callers.

@@ -5,6 +5,14 @@ import { R } from "./Bls12381.sol";
 
 /// @title Value of a polynomial given by its coefficients
 library Horner {
+    /// @dev `z^exponent mod R`, the exponent being a power of two.
+    function raise(uint256 z, uint256 exponent) internal pure returns (uint256 power) {
+        power = z;
+        for (uint256 e = 1; e < exponent; e <<= 1) {
+            power = mulmod(power, power, R);
+        }
+    }
+
     /// @dev `sum_j vector_j z^j mod R`, coefficients being the 32-byte words of `vector`; a rest shorter
     /// than a word is not read.
     /// @return value The value, if canonical.

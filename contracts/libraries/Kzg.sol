@@ -3,6 +3,7 @@ pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Bls12381, G1Point, POINT_BYTES, R } from "./Bls12381.sol";
+import { Horner } from "./Horner.sol";
 
 /// @title Openings of KZG commitments
 /// @notice Checked by EIP-4844's point evaluation precompile, hence over Ethereum's own ceremony.
@@ -12,32 +13,36 @@ library Kzg {
     // Twice the price of EIP-4844.
     uint256 private constant EVALUATION_GAS = 2 * 50_000;
 
+    // The point at infinity, compressed: its first 32 bytes.
+    bytes32 private constant INFINITY = bytes32(uint256(0xc0) << 248);
+
     /// @dev Reverts unless the committed polynomial takes the value `y` at `z`. `z` is below R.
     function requireOpening(G1Point memory commitment, uint256 z, uint256 y, bytes calldata proof)
         internal
         view
     {
         if (y >= R) revert IContractS.ScalarOutOfRange(y);
+        if (!isOpening(commitment, z, y, proof)) revert IContractS.FalseOpening(z, y);
+    }
+
+    /// @dev Whether the committed polynomial takes the value `y` at `z`. The precompile answers a false
+    /// opening with failure, as it does a call with too little gas: a failure counts only if it then,
+    /// with no more gas than before, accepts an opening that is true.
+    function isOpening(G1Point memory commitment, uint256 z, uint256 y, bytes calldata proof)
+        internal
+        view
+        returns (bool)
+    {
         if (proof.length != PROOF_BYTES) {
             revert IContractS.WrongLength(proof.length, PROOF_BYTES);
         }
         (bytes32 head, bytes32 tail) = Bls12381.compress(commitment);
-        bytes32 hash = versionedHash(head, tail);
-        bool ok;
-        uint256 size;
-        assembly ("memory-safe") {
-            let input := mload(0x40)
-            mstore(input, hash)
-            mstore(add(input, 0x20), z)
-            mstore(add(input, 0x40), y)
-            mstore(add(input, 0x60), head)
-            mstore(add(input, 0x80), tail)
-            calldatacopy(add(input, 0x90), proof.offset, 0x30)
-            ok := staticcall(EVALUATION_GAS, 0x0a, input, 0xc0, input, 0x40)
-            size := returndatasize()
+        if (_evaluate(head, tail, z, y, bytes32(proof[:32]), bytes32(bytes16(proof[32:])))) {
+            return true;
         }
-        if (!ok) revert IContractS.FalseOpening(z, y);
-        if (size != 64) revert IContractS.PointEvaluationFailed();
+        // The polynomial 0: commitment and proof at infinity.
+        if (!_evaluate(INFINITY, 0, 0, 0, INFINITY, 0)) revert IContractS.PointEvaluationFailed();
+        return false;
     }
 
     /// @dev Commitment to the whole vector seen as one polynomial at `z`: `sum_c z^(capacity c) COM_c`.
@@ -49,16 +54,36 @@ library Kzg {
         returns (G1Point memory)
     {
         if (points.length == POINT_BYTES || z == 0) return Bls12381.pointAt(points, 0);
-        uint256 step = z;
-        for (uint256 power = 1; power < capacity; power <<= 1) {
-            step = mulmod(step, step, R);
-        }
-        return Bls12381.combine(points, step);
+        return Bls12381.combine(points, Horner.raise(z, capacity));
     }
 
     /// @dev EIP-4844: the SHA-256 of the compressed commitment with its first byte set to 1.
     function versionedHash(bytes32 head, bytes32 tail) internal pure returns (bytes32) {
         bytes32 hash = sha256(abi.encodePacked(head, bytes16(tail)));
         return bytes32((uint256(hash) & (type(uint256).max >> 8)) | (1 << 248));
+    }
+
+    /// @dev Whether the precompile accepts. Points are compressed, in their first 32 and last 16 bytes.
+    function _evaluate(
+        bytes32 head,
+        bytes32 tail,
+        uint256 z,
+        uint256 y,
+        bytes32 proofHead,
+        bytes32 proofTail
+    ) private view returns (bool ok) {
+        bytes32 hash = versionedHash(head, tail);
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            mstore(input, hash)
+            mstore(add(input, 0x20), z)
+            mstore(add(input, 0x40), y)
+            mstore(add(input, 0x60), head)
+            mstore(add(input, 0x80), tail)
+            mstore(add(input, 0x90), proofHead)
+            mstore(add(input, 0xb0), proofTail)
+            ok := staticcall(EVALUATION_GAS, 0x0a, input, 0xc0, input, 0x40)
+            ok := and(ok, eq(returndatasize(), 0x40))
+        }
     }
 }

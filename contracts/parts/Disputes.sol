@@ -1,24 +1,92 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
+import { Verdict } from "../Judge.sol";
 import { IContractS } from "../interfaces/IContractS.sol";
-import { Horner } from "../libraries/Horner.sol";
-import { Merkle } from "../libraries/Merkle.sol";
 import { RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
 import { Settlement } from "./Settlement.sol";
-import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
-/// @title Disputes: verification on request, and evidence against a round's cloud
+/// @title Disputes: what evidence leads to, and verification on request
+/// @notice The judge decides: it is asked with the very call that came.
 abstract contract Disputes is Settlement {
     using RoundLog for mapping(uint256 => uint256);
 
-    bytes32 private constant RESULT_TYPEHASH =
-        keccak256("Result(uint256 round,bytes32 commitmentDigest,bytes32 vectorDigest)");
+    // Two slots. The sum over the first `done` slots, counted from the last.
+    struct NoiseCase {
+        address reporter;
+        uint32 done;
+        uint256 value;
+    }
+
+    mapping(bytes32 caseId => NoiseCase) private _noiseCases;
+
+    // The judge gets the whole call: the parameters are named for those who read the ABI.
+    modifier convicts() {
+        _convict();
+        _;
+    }
+
+    modifier advancesNoise() {
+        _advanceNoise();
+        _;
+    }
 
     // ------------------------------------------------------------------------------------------------
     // External
     // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function reportFalseShare(
+        SignedWitness calldata w,
+        uint256 x,
+        uint256 position,
+        bytes calldata share,
+        bytes32[] calldata path,
+        bytes calldata publicKey
+    ) external override convicts { }
+
+    /// @inheritdoc IContractS
+    function reportFalseWitness(SignedWitness calldata w, bytes calldata publicKey)
+        external
+        override
+        convicts
+    { }
+
+    /// @inheritdoc IContractS
+    function reportEquivocation(
+        Statement kind,
+        bytes calldata first,
+        bytes calldata firstSignature,
+        bytes calldata second,
+        bytes calldata secondSignature,
+        bytes calldata publicKey
+    ) external override convicts { }
+
+    /// @inheritdoc IContractS
+    function reportFalseAnchor(
+        uint256 roundId,
+        uint256 clusterId,
+        Anchor calldata anchored,
+        uint256 signerCount,
+        bytes32 vectorDigest,
+        bytes calldata leaves
+    ) external override convicts { }
+
+    /// @inheritdoc IContractS
+    function advanceNoiseCase(NoiseEvidence calldata evidence, uint256 slots)
+        external
+        override
+        advancesNoise
+    { }
+
+    /// @inheritdoc IContractS
+    function reportFalseNoise(
+        NoiseEvidence calldata evidence,
+        bytes calldata commitments,
+        bytes calldata proof,
+        bytes calldata publicKey
+    ) external override convicts { }
 
     /// @inheritdoc IContractS
     function reportFalseResult(
@@ -26,17 +94,7 @@ abstract contract Disputes is Settlement {
         bytes32 commitmentDigest,
         bytes32 vectorDigest,
         bytes calldata signature
-    ) external override {
-        address cloud = _requireSettled(roundId);
-        bytes32 structHash =
-            keccak256(abi.encode(RESULT_TYPEHASH, roundId, commitmentDigest, vectorDigest));
-        address signer = ECDSA.recoverCalldata(_hashTypedDataV4(structHash), signature);
-        if (signer != cloud) revert NotCloudOfRound(signer, roundId);
-        if (_resultDigest(commitmentDigest, vectorDigest) == _results[roundId]) {
-            revert ResultIsAccepted(roundId);
-        }
-        _convict(roundId, cloud);
-    }
+    ) external override convicts { }
 
     /// @inheritdoc IContractS
     function reportFalseVector(
@@ -45,26 +103,22 @@ abstract contract Disputes is Settlement {
         bytes calldata commitments,
         uint256 y,
         bytes calldata proof
-    ) external override {
-        address cloud = _requireSettled(roundId);
-        bytes32 commitmentDigest = keccak256(commitments);
-        bytes32 vectorDigest = keccak256(vector);
-        bytes32 given = _resultDigest(commitmentDigest, vectorDigest);
-        if (given != _results[roundId]) revert WrongResult(roundId, given, _results[roundId]);
-        uint256 z = _aggregateChallenge(
-            roundId, _log.load(roundId).included(), commitmentDigest, vectorDigest
-        );
-        _verifier.requireOpening(commitments, _capacity, z, y, proof);
-        (uint256 value, bool canonical) = Horner.evaluate(vector, z);
-        if (canonical && vector.length == 32 * _capacity * _chunks && value == y) {
-            revert VectorIsAccepted(roundId, y);
-        }
-        _convict(roundId, cloud);
-    }
+    ) external override convicts { }
 
     // ------------------------------------------------------------------------------------------------
     // Views
     // ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IContractS
+    function noiseCase(bytes32 caseId)
+        external
+        view
+        override
+        returns (address reporter, uint256 done, uint256 value)
+    {
+        NoiseCase memory c = _noiseCases[caseId];
+        return (c.reporter, c.done, c.value);
+    }
 
     /// @inheritdoc IContractS
     function verifyShareSum(
@@ -77,13 +131,7 @@ abstract contract Disputes is Settlement {
         uint256 position,
         bytes32 sumDigest,
         bytes32[] calldata path
-    ) external view override returns (bool) {
-        (bytes32 record,) = _recordOf(roundId, clusterId, anchored, signerCount);
-        if (vectorDigest != 0) record = _sumRecord(record, vectorDigest);
-        return record == _records[roundId][clusterId]
-            && Merkle.rootOf(Transcript.sumLeaf(index, sumDigest), position, path)
-                == anchored.sumsRoot;
-    }
+    ) external view override answeredBy(judge) returns (bool) { }
 
     /// @inheritdoc IContractS
     function verifyCumulative(
@@ -92,10 +140,7 @@ abstract contract Disputes is Settlement {
         Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest
-    ) external view override returns (bool) {
-        (bytes32 record,) = _recordOf(roundId, clusterId, anchored, signerCount);
-        return _sumRecord(record, vectorDigest) == _records[roundId][clusterId];
-    }
+    ) external view override answeredBy(judge) returns (bool) { }
 
     /// @inheritdoc IContractS
     function verifyAggregate(uint256 roundId, bytes32 commitmentDigest, bytes32 vectorDigest)
@@ -104,24 +149,36 @@ abstract contract Disputes is Settlement {
         override
         returns (bool)
     {
-        return _resultDigest(commitmentDigest, vectorDigest) == _results[roundId];
+        return Transcript.result(commitmentDigest, vectorDigest) == _results[roundId];
     }
 
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
 
-    /// @dev The account of the cloud that settled the round.
-    function _requireSettled(uint256 roundId) private view returns (address) {
-        if (_results[roundId] == 0) revert RoundNotSettled(roundId);
-        return _clouds[_log.load(roundId).cloud()];
+    /// @dev Asks the judge and slashes whom it finds guilty, once. A false result is also rejected as long as
+    /// that is possible, even if there is nothing left to slash.
+    function _convict() private {
+        Verdict memory v = abi.decode(_ask(judge), (Verdict));
+        emit OffenceProven(v.account, v.offence, v.round, v.cluster, v.evidence);
+        bool rejects = v.offence >= Offence.FalseResult && v.round == _rejectableRound();
+        if (rejects) _reject(v.round, v.account);
+        if (_members[v.account].stake != 0 || _isActive(v.account)) {
+            _slash(v.account, v.reporter == address(0) ? msg.sender : v.reporter, v.publicKey);
+        } else if (!rejects) {
+            revert NothingToSlash(v.account);
+        }
     }
 
-    /// @dev Rejects the round's result while that is possible, and slashes its cloud. Evidence against a
-    /// cloud that has lost its stake counts as long as it can still save the round.
-    function _convict(uint256 roundId, address cloud) private {
-        if (roundId == _rejectableRound()) _reject(roundId, cloud);
-        else if (_members[cloud].stake == 0) revert NothingToSlash(cloud);
-        _slash(cloud, msg.sender, msg.data[0:0]);
+    /// @dev Keeps what the judge has computed of a case, which is the one's who began it.
+    function _advanceNoise() private {
+        (bytes32 caseId, uint256 done, uint256 value) =
+            abi.decode(_ask(judge), (bytes32, uint256, uint256));
+        NoiseCase storage c = _noiseCases[caseId];
+        if (c.reporter == address(0)) c.reporter = msg.sender;
+        // At most 64 times 4,096.
+        c.done = uint32(done);
+        c.value = value;
+        emit NoiseCaseAdvanced(caseId, c.reporter, done, value);
     }
 }

@@ -286,7 +286,6 @@ abstract contract Membership is Ledger {
         bytes calldata absentKeys
     ) internal view returns (G1Point memory key) {
         key = _loadKey(clusterId);
-        G1Point memory absent;
         uint256 offset = 0;
         for (uint256 w = 0; w < Bitmap.words(devices); ++w) {
             uint256 missing = _activeDevices[clusterId][w];
@@ -295,9 +294,12 @@ abstract contract Membership is Ledger {
                 if (offset + POINT_BYTES > absentKeys.length) {
                     revert WrongLength(absentKeys.length, offset + POINT_BYTES);
                 }
-                bytes memory point = absentKeys[offset:offset + POINT_BYTES];
-                _requireKey(clusterId, 256 * w + Bitmap.lowest(missing), keccak256(point));
-                absent = Bls12381.add(absent, Bls12381.pointAt(point, 0));
+                key = _subtractKey(
+                    key,
+                    clusterId,
+                    256 * w + Bitmap.lowest(missing),
+                    absentKeys[offset:offset + POINT_BYTES]
+                );
                 unchecked {
                     // Drops the lowest bit of a word that is not zero.
                     missing &= missing - 1;
@@ -306,12 +308,11 @@ abstract contract Membership is Ledger {
             }
         }
         _requireLength(absentKeys.length, offset);
-        if (offset != 0) key = Bls12381.add(key, Bls12381.negate(absent));
         if (Bls12381.isInfinity(key)) revert AttestationKeyAtInfinity(clusterId);
     }
 
     /// @dev Takes an active member out of the active set. Its stake stays bonded for the unbonding time.
-    function _deactivate(address account, bytes calldata publicKey) internal {
+    function _deactivate(address account, bytes memory publicKey) internal {
         Member storage m = _members[account];
         m.withdrawableAt = uint40(block.timestamp + _unbondingTime);
         uint256 clusterId = m.cluster;
@@ -321,9 +322,7 @@ abstract contract Membership is Ledger {
             _roster.activeDevices -= _clusters[clusterId].activeDevices;
         } else if (m.role == Role.Device) {
             uint256 index = m.index;
-            _requireKey(clusterId, index, keccak256(publicKey));
-            G1Point memory key = Bls12381.negate(Bls12381.pointAt(publicKey, 0));
-            _storeKey(clusterId, Bls12381.add(_loadKey(clusterId), key));
+            _storeKey(clusterId, _subtractKey(_loadKey(clusterId), clusterId, index, publicKey));
             uint256 bit = 1 << (index % 256);
             _activeDevices[clusterId][index / 256] &= ~bit;
             _departed[currentRound()][clusterId][index / 256] |= bit;
@@ -332,7 +331,7 @@ abstract contract Membership is Ledger {
         }
     }
 
-    function _exit(address account, bytes calldata publicKey) private {
+    function _exit(address account, bytes memory publicKey) private {
         if (_members[account].role == Role.None) revert NotMember(account);
         if (!_isActive(account)) revert MemberHasLeft(account);
         _deactivate(account, publicKey);
@@ -372,11 +371,19 @@ abstract contract Membership is Ledger {
         emit DeviceAdmitted(a.account, clusterId, index, a.publicKey, a.sealingKey);
     }
 
-    function _requireKey(uint256 clusterId, uint256 index, bytes32 keyHash) private view {
+    /// @dev `sum` less the key of the device at that place, which `publicKey` is checked to be.
+    function _subtractKey(
+        G1Point memory sum,
+        uint256 clusterId,
+        uint256 index,
+        bytes memory publicKey
+    ) private view returns (G1Point memory) {
+        bytes32 keyHash = keccak256(publicKey);
         KeyOwner memory owner = _keyOwners[keyHash];
         if (owner.account == address(0) || owner.cluster != clusterId || owner.index != index) {
             revert WrongKey(clusterId, index, keyHash);
         }
+        return Bls12381.add(sum, Bls12381.negate(Bls12381.pointAt(publicKey, 0)));
     }
 
     function _loadKey(uint256 clusterId) private view returns (G1Point memory) {

@@ -3,7 +3,6 @@ pragma solidity =0.8.37;
 
 import { IContractS } from "../interfaces/IContractS.sol";
 import { Bitmap } from "../libraries/Bitmap.sol";
-import { BlockHeader } from "../libraries/BlockHeader.sol";
 import { G1Point } from "../libraries/Bls12381.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
@@ -146,8 +145,9 @@ abstract contract Rounds is Membership {
         for (uint256 w = 0; w < signers_.length; ++w) {
             _signers[clusterId][w][roundId] = signers_[w];
         }
-        _records[roundId][clusterId] =
-            _anchorRecord(message, signerCount, qualifiedCount, keccak256(anchored.commitments));
+        _records[roundId][clusterId] = Transcript.anchorRecord(
+            message, signerCount, qualifiedCount, keccak256(anchored.commitments)
+        );
         _latest.anchored |= uint64(1 << clusterId);
         emit ClusterAnchored(
             roundId,
@@ -178,7 +178,7 @@ abstract contract Rounds is Membership {
         uint256 z = Transcript.cumulativeChallenge(message, vectorDigest);
         _verifier.requireOpening(anchored.commitments, _capacity, z, y, proof);
 
-        _records[roundId][clusterId] = _sumRecord(record, vectorDigest);
+        _records[roundId][clusterId] = Transcript.sumRecord(record, vectorDigest);
         _latest.submitted |= uint64(1 << clusterId);
         emit CumulativeSubmitted(
             roundId, clusterId, keccak256(anchored.commitments), vectorDigest, y, proof
@@ -250,6 +250,11 @@ abstract contract Rounds is Membership {
     }
 
     /// @inheritdoc IContractS
+    function recordOf(uint256 roundId, uint256 clusterId) external view override returns (bytes32) {
+        return _records[roundId][clusterId];
+    }
+
+    /// @inheritdoc IContractS
     function noiseRoot(uint256 clusterId, uint256 batch) external view override returns (bytes32) {
         return _noiseRoots[clusterId][batch];
     }
@@ -291,16 +296,9 @@ abstract contract Rounds is Membership {
         external
         view
         override
+        answeredBy(judge)
         returns (bytes32)
-    {
-        uint256 number = _requireKnown(roundId).beaconBlock();
-        if (block.number <= number) revert BeaconNotYet(number, block.number);
-        bytes32 expected = BlockHeader.hashOf(number);
-        if (expected == 0) revert BeaconTooOld(number, block.number);
-        bytes32 given = keccak256(header);
-        if (given != expected) revert WrongHeader(given, expected);
-        return Transcript.beacon(_domainSeparatorV4(), roundId, BlockHeader.prevrandao(header));
-    }
+    { }
 
     // ------------------------------------------------------------------------------------------------
     // Internal
@@ -371,22 +369,9 @@ abstract contract Rounds is Membership {
         uint256 signerCount
     ) internal view returns (bytes32 record, bytes32 message) {
         message = _anchorMessage(roundId, clusterId, anchored);
-        record = _anchorRecord(
+        record = Transcript.anchorRecord(
             message, signerCount, Bitmap.count(anchored.qualified), keccak256(anchored.commitments)
         );
-    }
-
-    function _anchorRecord(
-        bytes32 message,
-        uint256 signerCount,
-        uint256 qualifiedCount,
-        bytes32 commitmentDigest
-    ) internal pure returns (bytes32) {
-        return keccak256(abi.encode(message, signerCount, qualifiedCount, commitmentDigest));
-    }
-
-    function _sumRecord(bytes32 record, bytes32 vectorDigest) internal pure returns (bytes32) {
-        return keccak256(abi.encode(record, vectorDigest));
     }
 
     function _anchorMessage(uint256 roundId, uint256 clusterId, Anchor calldata anchored)
@@ -394,15 +379,7 @@ abstract contract Rounds is Membership {
         view
         returns (bytes32)
     {
-        return Transcript.anchor(
-            _domainSeparatorV4(),
-            roundId,
-            clusterId,
-            anchored.sharesRoot,
-            anchored.sumsRoot,
-            keccak256(anchored.commitments),
-            Bitmap.digest(anchored.qualified)
-        );
+        return Transcript.anchor(_domainSeparatorV4(), roundId, clusterId, anchored);
     }
 
     function _requireOpener() private view {

@@ -51,7 +51,7 @@ abstract contract Settlement is Rounds {
         bytes memory newModel = _updateModel(model, total.commitments, factor);
 
         _settle(roundId, included, total.signerCount);
-        _results[roundId] = _resultDigest(commitmentDigest, vectorDigest);
+        _results[roundId] = Transcript.result(commitmentDigest, vectorDigest);
         emit ResultAccepted(
             roundId,
             msg.sender,
@@ -113,21 +113,12 @@ abstract contract Settlement is Rounds {
         );
     }
 
-    function _resultDigest(bytes32 commitmentDigest, bytes32 vectorDigest)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(commitmentDigest, vectorDigest));
-    }
-
     /// @dev Takes the whole stake of `account` and takes it out of the active set. `publicKey` is a
-    /// device's, empty for others. Does nothing but that if the stake is gone.
-    function _slash(address account, address reporter, bytes calldata publicKey) internal {
-        Member storage m = _members[account];
+    /// device's, empty for others.
+    function _slash(address account, address reporter, bytes memory publicKey) internal {
         if (_isActive(account)) _deactivate(account, publicKey);
+        Member storage m = _members[account];
         uint256 stake = m.stake;
-        if (stake == 0) return;
         m.stake = 0;
         m.slashed = true;
         uint256 toReporter;
@@ -204,10 +195,10 @@ abstract contract Settlement is Rounds {
             }
             ClusterSum calldata s = sums[i];
             bytes memory points = s.commitments;
-            bytes32 record = _anchorRecord(
+            bytes32 record = Transcript.anchorRecord(
                 s.anchorMessage, s.signerCount, s.qualifiedCount, keccak256(points)
             );
-            _requireRecord(roundId, clusterId, _sumRecord(record, s.vectorDigest));
+            _requireRecord(roundId, clusterId, Transcript.sumRecord(record, s.vectorDigest));
             unchecked {
                 // Counts of devices, as `anchor` recorded them.
                 total.signerCount += s.signerCount;

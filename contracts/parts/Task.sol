@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
+import { Toolbox } from "../Toolbox.sol";
 import { Verifier } from "../Verifier.sol";
 import { IContractS } from "../interfaces/IContractS.sol";
 import { POINT_BYTES } from "../libraries/Bls12381.sol";
@@ -18,6 +19,12 @@ abstract contract Task is IContractS, EIP712 {
 
     /// @inheritdoc IContractS
     address public immutable override authority;
+
+    /// @inheritdoc IContractS
+    address public immutable override judge;
+
+    /// @inheritdoc IContractS
+    address public immutable override noiseSampler;
 
     // All parameters, as the code of a contract; those that S computes with, as words of its own.
     address private immutable _encodedParameters;
@@ -42,10 +49,12 @@ abstract contract Task is IContractS, EIP712 {
     uint256 internal immutable _cloudStake;
     uint256 internal immutable _reward;
 
-    constructor(TaskParameters memory p) EIP712("Verifog", "1") {
+    constructor(TaskParameters memory p, Toolbox toolbox) EIP712("Verifog", "1") {
         _requireBounds(p);
         authority = msg.sender;
-        _verifier = new Verifier();
+        judge = address(toolbox.judge());
+        noiseSampler = address(toolbox.noiseSampler());
+        _verifier = toolbox.verifier();
         _encodedParameters = SSTORE2.write(abi.encode(p));
         _capacity = p.capacity;
         _chunks = p.chunks;
@@ -66,6 +75,15 @@ abstract contract Task is IContractS, EIP712 {
         _fogStake = p.fogStake;
         _cloudStake = p.cloudStake;
         _reward = p.reward;
+    }
+
+    // Ends the call with what `target`, which has the same function, answers to it.
+    modifier answeredBy(address target) {
+        _;
+        bytes memory answer = _ask(target);
+        assembly ("memory-safe") {
+            return(add(answer, 0x20), mload(answer))
+        }
     }
 
     modifier onlyAuthority() {
@@ -94,6 +112,20 @@ abstract contract Task is IContractS, EIP712 {
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
+
+    /// @dev What `target` answers to the call that S is answering. Its refusal is S's.
+    function _ask(address target) internal view returns (bytes memory answer) {
+        assembly ("memory-safe") {
+            answer := mload(0x40)
+            let data := add(answer, 0x20)
+            calldatacopy(data, 0, calldatasize())
+            let ok := staticcall(gas(), target, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            mstore(answer, returndatasize())
+            mstore(0x40, and(add(add(data, returndatasize()), 0x1f), not(0x1f)))
+        }
+    }
 
     function _requireAuthority() private view {
         if (msg.sender != authority) revert NotAuthority(msg.sender);

@@ -92,7 +92,7 @@ def verify_model(web3: Web3, artifacts: Artifacts, data: bytes) -> VerifiedModel
     reader = Reader(web3, contract, abi)
     head, chain_id = reader.head(), reader.chain_id()
     state, models = _committed(checks, reader, abi, head)
-    accounts = reader.accounts((contract, state.verifier, state.noise_sampler), head)
+    accounts = reader.accounts((contract, *state.tools), head)
     check_code(checks.at(Part.CODE, block=head), artifacts, state, accounts)
     answer = reader.answers(head, [Question("modelDigest")])[Question("modelDigest")]
     checks.at(Part.STATE, block=head).equal("modelDigest()", answer, models.current)

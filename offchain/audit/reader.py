@@ -256,7 +256,7 @@ class Reader:
             except Undecodable:
                 continue
             if event.name == "TaskCreated":
-                addresses += [event.values["verifier"], event.values["noiseSampler"]]
+                addresses += [event.values[n] for n in ("verifier", "noiseSampler", "judge")]
             elif event.name == "RoundOpened":
                 blocks.append(event.values["beaconBlock"])
         return addresses, blocks

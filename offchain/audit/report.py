@@ -22,7 +22,7 @@ _SHOWN_FINDINGS: Final = 40
 _ETHER: Final = 10**18
 _ABOUT: Final = {
     Part.CHAIN: "headers, transactions and receipts against the blocks' own roots",
-    Part.CODE: "code of S, its verifier and its sampler against the compiled contracts",
+    Part.CODE: "code of S and of its tools against the compiled contracts",
     Part.TASK: "parameters within bounds, initial model",
 }
 

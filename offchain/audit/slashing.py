@@ -1,14 +1,13 @@
-"""Evidence and slashes (specification, sections 2.3 and 2.4).
+"""What evidence leads to, and evidence against a round's cloud (specification, sections 2.4, 2.5).
 
-Every function of S that slashes has an entry in ``HANDLERS``: its handler recomputes the evidence,
-then follows the conviction. What all offences share is ``slash``. Noise fraud, share fraud,
-equivocation and anchor fraud get their entries here; a report that takes several transactions keeps
-its progress in the state.
+Every function of S that slashes has a handler that recomputes the evidence, then follows the
+conviction: those about devices and fogs are in ``fraud``. What all share is here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final
 
 from offchain.audit.arithmetic import evaluate, opens, typed_signer
@@ -21,6 +20,33 @@ from offchain.crypto.hashing import keccak256
 _RESULT: Final = "Result(uint256 round,bytes32 commitmentDigest,bytes32 vectorDigest)"
 
 
+class Offence(IntEnum):
+    """As S numbers them."""
+
+    FALSE_SHARE = 0
+    FALSE_WITNESS = 1
+    EQUIVOCATION = 2
+    FALSE_ANCHOR = 3
+    FALSE_NOISE = 4
+    FALSE_RESULT = 5
+    FALSE_VECTOR = 6
+
+
+def prove(
+    step: Step, at: At, account: bytes, offence: Offence, number: int, cluster: int, evidence: bytes
+) -> None:
+    """S says what was proven, and against whom."""
+    step.emitted.expect(
+        at,
+        "OffenceProven",
+        account=account,
+        offence=int(offence),
+        round=number,
+        cluster=cluster,
+        evidence=evidence,
+    )
+
+
 def slash(step: Step, at: At, account: bytes, reporter: bytes) -> None:
     """Take the whole stake of an account and take it out of the active set."""
     state, ledger = step.state, step.state.ledger
@@ -28,8 +54,6 @@ def slash(step: Step, at: At, account: bytes, reporter: bytes) -> None:
     if member.active:
         state.deactivate(member, step.now)
     stake, member.stake = member.stake, 0
-    if not stake:
-        return
     member.slashed = True
     to_reporter = stake * REPORTER_PERCENT // 100
     burnt = stake * BURNT_PERCENT // 100
@@ -50,6 +74,12 @@ def slash(step: Step, at: At, account: bytes, reporter: bytes) -> None:
     )
 
 
+def has_something(step: Step, account: bytes) -> bool:
+    """Whether there is a stake to take or a member to take out."""
+    member = step.state.member(account)
+    return member.stake > 0 or member.active
+
+
 def report_false_result(step: Step) -> None:
     """A result that the round's cloud signed and that is not the accepted one."""
     number, commitment_digest, vector_digest, signature = step.values
@@ -65,7 +95,7 @@ def report_false_result(step: Step) -> None:
     given = keccak256(commitment_digest + vector_digest)
     differs = given != result.digest
     at.holds("reportFalseResult.vectorDigest", differs, given, "not the accepted result")
-    _convict(step, at, round_, result)
+    _convict(step, at, round_, result, Offence.FALSE_RESULT, given)
 
 
 def report_false_vector(step: Step) -> None:
@@ -88,7 +118,7 @@ def report_false_vector(step: Step) -> None:
     whole = len(vector) == 32 * task["capacity"] * task["chunks"]
     false = not whole or evaluate(vector, z) != y
     at.holds("reportFalseVector.vector", false, vector, f"another value than {y} at {z}")
-    _convict(step, at, round_, result)
+    _convict(step, at, round_, result, Offence.FALSE_VECTOR, result.digest)
 
 
 def _settled(step: Step, at: At, number: int) -> tuple[Round, Result] | None:
@@ -99,15 +129,19 @@ def _settled(step: Step, at: At, number: int) -> tuple[Round, Result] | None:
     return round_, round_.result
 
 
-def _convict(step: Step, at: At, round_: Round, result: Result) -> None:
+def _convict(
+    step: Step, at: At, round_: Round, result: Result, offence: Offence, given: bytes
+) -> None:
     """Reject the result while that is possible, and slash its cloud."""
-    state = step.state
-    if state.rejectable(round_, step.now):
+    prove(step, at, result.cloud, offence, round_.number, 0, given)
+    rejects = step.state.rejectable(round_, step.now)
+    if rejects:
         _reject(step, at, round_, result)
+    if has_something(step, result.cloud):
+        slash(step, at, result.cloud, step.sender)
     else:
-        stake = state.member(result.cloud).stake
-        at.holds(step.argument("roundId"), stake > 0, "a cloud without stake", "a stake to slash")
-    slash(step, at, result.cloud, step.sender)
+        name = step.argument("roundId")
+        at.holds(name, rejects, "a cloud without stake", "a stake to slash")
 
 
 def _reject(step: Step, at: At, round_: Round, result: Result) -> None:

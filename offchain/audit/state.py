@@ -179,6 +179,15 @@ class Ledger:
 
 
 @dataclass(frozen=True)
+class NoiseCase:
+    """A seed's noise under computation: who began, how many slots are done, their sum."""
+
+    reporter: bytes
+    done: int
+    value: int
+
+
+@dataclass(frozen=True)
 class NoiseRoot:
     """A recorded noise root and where it was recorded."""
 
@@ -207,6 +216,7 @@ class State:
     authority: bytes
     noise_sampler: bytes
     verifier: bytes
+    judge: bytes
     task: Mapping[str, int]
     model: bytes
     models: ModelHistory
@@ -219,8 +229,14 @@ class State:
     clusters: list[Cluster] = field(default_factory=list)
     key_hashes: dict[bytes, Member] = field(default_factory=dict)
     noise: dict[tuple[int, int], NoiseRoot] = field(default_factory=dict)
+    noise_cases: dict[bytes, NoiseCase] = field(default_factory=dict)
     rounds: dict[int, Round] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def tools(self) -> tuple[bytes, ...]:
+        """The contracts that S computes with."""
+        return (self.verifier, self.noise_sampler, self.judge)
 
     @property
     def latest(self) -> int:

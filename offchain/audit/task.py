@@ -57,6 +57,7 @@ class Artifacts:
     contract: Compiled
     verifier: Compiled
     noise_sampler: Compiled
+    judge: Compiled
 
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
@@ -93,10 +94,6 @@ def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> 
     points = parse_points(model, task["chunks"], infinity=True)
     at.holds("TaskCreated.model", points is not None, model, "one point of the group a chunk")
     at.equal("TaskCreated.modelDigest", values["modelDigest"], keccak256(model))
-    created = {created_address(contract, n) for n in range(1, _CREATED_BY_S)}
-    for name in ("verifier", "noiseSampler"):
-        own = values[name] in created
-        at.holds(f"TaskCreated.{name}", own, values[name], "a contract that S created")
     return State(
         chain_id=chain_id,
         contract=contract,
@@ -104,6 +101,7 @@ def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> 
         authority=values["authority"],
         noise_sampler=values["noiseSampler"],
         verifier=values["verifier"],
+        judge=values["judge"],
         task=task,
         model=model,
         models=ModelHistory(keccak256(model)),
@@ -136,23 +134,25 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
     at.equal("TaskCreated.authority", values["authority"], step.sender)
     at.equal("creation.value", step.value, 0)
     try:
-        parameters, model = abi.constructor(data[len(creation) :])
+        parameters, model, toolbox = abi.constructor(data[len(creation) :])
     except Undecodable as error:
         at.fail("creation.arguments", str(error), "the constructor's arguments")
         return
     for name, given in zip(BOUNDS, parameters, strict=False):
         at.equal(f"TaskCreated.{name}", values[name], given)
     at.equal("TaskCreated.model", values["model"], model)
+    at.equal("TaskCreated.toolbox", values["toolbox"], toolbox)
 
 
 def check_code(
     at: At, artifacts: Artifacts, state: State, accounts: Mapping[bytes, Account]
 ) -> None:
-    """Check that the code of S, its verifier and its sampler is the compiled one."""
+    """Check that the code of S, its verifier, its sampler and its judge is the compiled one."""
     expected = {
         "ContractS": (state.contract, artifacts.contract),
         "Verifier": (state.verifier, artifacts.verifier),
         "NoiseSampler": (state.noise_sampler, artifacts.noise_sampler),
+        "Judge": (state.judge, artifacts.judge),
     }
     for name, (address, compiled) in expected.items():
         account = accounts.get(address)
@@ -185,7 +185,7 @@ def _immutables(state: State) -> frozenset[bytes]:
     """Every word that S may have fixed in its code."""
     task = state.task
     numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"], state.chain_id}
-    addresses = {state.contract, state.authority, state.noise_sampler, state.verifier}
+    addresses = {state.contract, state.authority, *state.tools}
     addresses |= {created_address(state.contract, n) for n in range(1, _CREATED_BY_S)}
     domain = {state.domain, keccak256(b"Verifog"), keccak256(b"1")}
     short = {b"Verifog".ljust(31, b"\0") + b"\x07", b"1".ljust(31, b"\0") + b"\x01"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from offchain.audit import membership, rounds, settlement, slashing
+from offchain.audit import fraud, membership, rounds, settlement, slashing
 from offchain.audit.arithmetic import tagged
 from offchain.audit.chain import check_accounts, check_headers, check_transaction
 from offchain.audit.decoding import Abi, Call, Event, Undecodable
@@ -29,6 +29,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **rounds.HANDLERS,
     **settlement.HANDLERS,
     **slashing.HANDLERS,
+    **fraud.HANDLERS,
 }
 _ROUND_ARGUMENT: Final = ("round", "batch")
 

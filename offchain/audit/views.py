@@ -44,6 +44,12 @@ def expected_answers(state: State, now: int) -> Expected:
         }
     for (cluster_number, batch), recorded in state.noise.items():
         answers[Question("noiseRoot", (cluster_number, batch))] = {"0": recorded.root}
+    for case, computed in state.noise_cases.items():
+        answers[Question("noiseCase", (case,))] = {
+            "reporter": computed.reporter,
+            "done": computed.done,
+            "value": computed.value,
+        }
     for number, round_ in state.rounds.items():
         answers[Question("round", (number,))] = _of_round(state, round_, now)
         for anchored in round_.anchored:
@@ -62,6 +68,7 @@ def _global(state: State, now: int) -> Expected:
     return {
         Question("authority"): {"0": state.authority},
         Question("noiseSampler"): {"0": state.noise_sampler},
+        Question("judge"): {"0": state.judge},
         Question("taskParameters"): {"0": tuple(state.task[name] for name in BOUNDS)},
         Question("domainSeparator"): {"0": state.domain},
         Question("phase"): {"0": int(state.phase(now))},

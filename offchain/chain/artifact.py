@@ -1,4 +1,4 @@
-"""Contract S as the compiler left it."""
+"""Contract S and its toolbox as the compiler left them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,28 @@ from offchain.chain.errors import ChainError
 
 @dataclass(frozen=True)
 class Artifact:
-    """ABI and creation code of a contract."""
+    """ABI and creation code of Contract S, and the creation code of the toolbox it needs."""
 
     abi: Sequence[dict[str, Any]]
     bytecode: bytes
+    toolbox: bytes
 
     @classmethod
-    def of(cls, contract_type: Any) -> "Artifact":
-        """Take them from one of Ape's contract types.
+    def of(cls, project: Any) -> "Artifact":
+        """Take them from Ape's project.
 
         Raises
         ------
         ChainError
-            When it has no creation code.
+            When a contract has no creation code.
         """
-        code = contract_type.deployment_bytecode
-        if code is None or code.bytecode is None:
-            raise ChainError(
-                f"{contract_type.name}: has no creation code; run `ape compile --force`"
-            )
-        return cls(
-            [
-                entry.model_dump(mode="json", by_alias=True, exclude_none=True)
-                for entry in contract_type.abi
-            ],
-            bytes.fromhex(code.bytecode.removeprefix("0x")),
-        )
+        kind = project.ContractS.contract_type
+        abi = [e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in kind.abi]
+        return cls(abi, _creation(kind), _creation(project.Toolbox.contract_type))
+
+
+def _creation(contract_type: Any) -> bytes:
+    code = contract_type.deployment_bytecode
+    if code is None or code.bytecode is None:
+        raise ChainError(f"{contract_type.name}: has no creation code; run `ape compile --force`")
+    return bytes.fromhex(code.bytecode.removeprefix("0x"))

@@ -17,6 +17,7 @@ from web3 import Web3
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 from web3.types import EventData, TxParams, TxReceipt
 
+from offchain.chain.artifact import Artifact
 from offchain.chain.errors import ChainError, TransactionReverted, WrongChain
 from offchain.protocol.eip712 import Domain, SigningKey
 
@@ -72,36 +73,43 @@ class ContractS:
     def deploy(
         cls,
         web3: Web3,
-        abi: Sequence[dict[str, Any]],
-        bytecode: bytes,
+        artifact: Artifact,
         key: SigningKey,
         *arguments: Any,
     ) -> "ContractS":
-        """Deploy S and return its client.
+        """Deploy a toolbox and S with it, and return the client of S.
+
+        Parameters
+        ----------
+        arguments
+            Of the constructor of S, but for the toolbox.
 
         Raises
         ------
         TransactionReverted
             When the constructor refuses an argument or the chain.
         """
-        factory = web3.eth.contract(abi=abi, bytecode=bytecode)
-        data = factory.constructor(*arguments).data_in_transaction
+        self = cls(web3, bytes(20), artifact.abi)
+        toolbox = self._create(key, HexBytes(artifact.toolbox))
+        factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        creation = factory.constructor(*arguments, toolbox["contractAddress"])
+        receipt = self._create(key, creation.data_in_transaction)
+        address = Web3.to_bytes(hexstr=receipt["contractAddress"])
+        contract = cls(web3, address, artifact.abi, receipt["blockNumber"])
+        contract.deployment_gas = toolbox["gasUsed"] + receipt["gasUsed"]
+        return contract
+
+    def _create(self, key: SigningKey, data: HexBytes) -> TxReceipt:
+        request: TxParams = {"data": data, "value": Web3.to_wei(0, "wei")}
         sender = Web3.to_checksum_address(key.address)
-        self = cls(web3, bytes(20), abi)
         try:
-            estimate = web3.eth.estimate_gas(
-                {"from": sender, "data": data, "value": Web3.to_wei(0, "wei")}
-            )
+            estimate = self.web3.eth.estimate_gas({"from": sender, **request})
         except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
             raise self._reverted("constructor", error) from None
-        request: TxParams = {"data": data, "value": Web3.to_wei(0, "wei")}
         receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
-        created = receipt["contractAddress"]
-        if receipt["status"] != 1 or created is None:
+        if receipt["status"] != 1 or receipt["contractAddress"] is None:
             raise TransactionReverted("constructor", "reverted when mined")
-        contract = cls(web3, bytes.fromhex(created[2:]), abi, receipt["blockNumber"])
-        contract.deployment_gas = receipt["gasUsed"]
-        return contract
+        return receipt
 
     def require_chain(self, chain_id: int) -> None:
         """Check that the provider serves a chain.
@@ -147,7 +155,10 @@ class ContractS:
             estimate = self.web3.eth.estimate_gas(request)
         except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
             raise self._reverted(function, error) from None
-        receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
+        try:
+            receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
+        except Web3RPCError as error:  # the node does not take it: no ether, most likely
+            raise self._reverted(function, error) from None
         if receipt["status"] != 1:
             raise TransactionReverted(function, "reverted when mined")
         return Mined(function, receipt["gasUsed"], receipt["blockNumber"])

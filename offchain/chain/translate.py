@@ -1,7 +1,7 @@
 """Between the words of Contract S and those of the protocol: events in, calls out."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import astuple, fields
 from typing import Any
 
 from web3 import Web3
@@ -11,6 +11,7 @@ from offchain.crypto.curve import g1_to_bytes, parse_g1_eip2537
 from offchain.crypto.hashing import keccak256
 from offchain.protocol.anchoring import bitmap
 from offchain.protocol.chain import (
+    AdvanceNoiseCase,
     Anchor,
     Call,
     ClusterAnchored,
@@ -21,7 +22,12 @@ from offchain.protocol.chain import (
     NoiseRootRecorded,
     OpenRound,
     RecordNoiseRoot,
+    ReportEquivocation,
+    ReportFalseAnchor,
+    ReportFalseNoise,
     ReportFalseResult,
+    ReportFalseShare,
+    ReportFalseWitness,
     ResultAccepted,
     ResultRejected,
     RoundOpened,
@@ -139,6 +145,9 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
                 commitments=bytes(values["commitments"]),
                 signers=indices(values["signers"]),
                 qualified=indices(values["qualified"]),
+                shares_root=bytes(values["sharesRoot"]),
+                sums_root=bytes(values["sumsRoot"]),
+                words=len(values["qualified"]),
             )
         case "CumulativeSubmitted":
             return CumulativeSubmitted(
@@ -238,4 +247,56 @@ def contract_call(call: Call, directory: Directory) -> tuple[str, tuple[Any, ...
                 call.commitment_digest,
                 call.vector_digest,
                 call.signature,
+            )
+        case _:
+            return _report(call)
+
+
+def _report(
+    call: ReportFalseShare
+    | ReportFalseWitness
+    | ReportEquivocation
+    | ReportFalseAnchor
+    | AdvanceNoiseCase
+    | ReportFalseNoise,
+) -> tuple[str, tuple[Any, ...]]:
+    match call:
+        case ReportFalseShare():
+            return "reportFalseShare", (
+                astuple(call.witness),
+                call.x,
+                call.position,
+                call.share,
+                call.path,
+                call.public_key,
+            )
+        case ReportFalseWitness():
+            return "reportFalseWitness", (astuple(call.witness), call.public_key)
+        case ReportEquivocation():
+            return "reportEquivocation", (
+                int(call.kind),
+                call.first,
+                call.first_signature,
+                call.second,
+                call.second_signature,
+                call.public_key,
+            )
+        case ReportFalseAnchor():
+            anchor = (call.shares_root, call.sums_root, call.commitments, call.qualified)
+            return "reportFalseAnchor", (
+                call.round,
+                call.cluster,
+                anchor,
+                call.signer_count,
+                call.vector_digest,
+                call.leaves,
+            )
+        case AdvanceNoiseCase():
+            return "advanceNoiseCase", (astuple(call.evidence), call.slots)
+        case ReportFalseNoise():
+            return "reportFalseNoise", (
+                astuple(call.evidence),
+                call.commitments,
+                call.proof,
+                call.public_key,
             )

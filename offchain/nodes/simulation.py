@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from web3 import Web3
 from web3.types import RPCEndpoint
 
+from offchain.chain.artifact import Artifact
 from offchain.chain.contract import ContractS, Mined
 from offchain.chain.local import LocalChain
 from offchain.chain.translate import Directory, parameter_tuple
@@ -47,6 +47,13 @@ class Identities:
     fogs: tuple[SigningKey, ...]
     devices: tuple[tuple[DeviceKeys, ...], ...]  # by cluster
 
+    @property
+    def accounts(self) -> list[bytes]:
+        """Everybody's. A device needs ether only to report its own fog."""
+        signing = [self.authority, *self.clouds, *self.fogs]
+        signing += [keys.signing for members in self.devices for keys in members]
+        return [key.address for key in signing]
+
 
 def draw_identities(randomness: Randomness, devices: Sequence[int], clouds: int = 1) -> Identities:
     """Draw the keys of a task with so many devices in each cluster."""
@@ -84,20 +91,19 @@ def give_ether(web3: Web3, accounts: Sequence[bytes], wei: int = 10_000 * ETHER)
 
 def deploy(
     web3: Web3,
-    abi: Sequence[dict[str, Any]],
-    bytecode: bytes,
+    artifact: Artifact,
     authority: SigningKey,
     parameters: TaskParameters,
     model: bytes,
 ) -> ContractS:
-    """Deploy Contract S from an account of the Authority.
+    """Deploy Contract S, with a toolbox of its own, from an account of the Authority.
 
     Raises
     ------
     TransactionReverted
         When a parameter is out of its bounds or a precompile is not usable.
     """
-    return ContractS.deploy(web3, abi, bytecode, authority, parameter_tuple(parameters), model)
+    return ContractS.deploy(web3, artifact, authority, parameter_tuple(parameters), model)
 
 
 def admit_all(
@@ -212,6 +218,7 @@ class Simulation:
         self.contract = contract
         self.identities = identities
         keys = [identities.authority, *identities.clouds, *identities.fogs]
+        keys += [keys.signing for members in identities.devices for keys in members]
         self.chain = LocalChain(contract, {key.address: key for key in keys})
         self.chain.poll()
         self.task = Task(

@@ -127,12 +127,10 @@ class TrainingRun:
         )
         self.parameters = task_parameters(plan, self._learning)
         self._identities = draw_identities(root.child(b"identities"), plan.clusters)
-        funded = [self._identities.authority, *self._identities.clouds, *self._identities.fogs]
-        give_ether(web3, [key.address for key in funded])
+        give_ether(web3, self._identities.accounts)
         self.contract = deploy(
             web3,
-            artifact.abi,
-            artifact.bytecode,
+            artifact,
             self._identities.authority,
             self.parameters,
             INFINITY * plan.layout.chunks,

@@ -1,6 +1,7 @@
 """What the roles see of Contract S and ask of it: events in, calls out, as plain data."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from offchain.crypto.commitment import Commitment
 
@@ -47,6 +48,9 @@ class ClusterAnchored:
     commitments: bytes  # C points of 128 bytes (EIP-2537)
     signers: tuple[int, ...]
     qualified: tuple[int, ...]
+    shares_root: bytes = b""
+    sums_root: bytes = b""
+    words: int = 0  # of the bitmap of the qualified
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,147 @@ class ReportFalseResult:
     signature: bytes
 
 
+class Statement(IntEnum):
+    """Messages of which nobody may sign two that differ for one round; numbered as in S."""
+
+    NOISE_ROOT = 0
+    MASKED_PACKET = 1
+    WITNESS = 2
+    SELECTION = 3
+    QUALIFIED = 4
+
+
+@dataclass(frozen=True)
+class SignedWitness:
+    """A dealer's witness with what its message names by digests; points in EIP-2537's form."""
+
+    round: int
+    cluster: int
+    index: int
+    selection: bytes
+    count: int
+    commitments: bytes
+    root: bytes
+    polynomial: bytes
+    opened: int
+    proof: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class ReportFalseShare:
+    """Report a share that contradicts its dealer's witness; ``public_key``: the dealer's."""
+
+    witness: SignedWitness
+    x: int
+    position: int
+    share: bytes
+    path: tuple[bytes, ...]
+    public_key: bytes
+
+    @property
+    def cluster(self) -> int:
+        """The dealer's cluster."""
+        return self.witness.cluster
+
+
+@dataclass(frozen=True)
+class ReportFalseWitness:
+    """Report a witness that contradicts itself or whose opening is false."""
+
+    witness: SignedWitness
+    public_key: bytes
+
+    @property
+    def cluster(self) -> int:
+        """The dealer's cluster."""
+        return self.witness.cluster
+
+
+@dataclass(frozen=True)
+class ReportEquivocation:
+    """Report two signed statements that contradict each other: words of the structs, signatures."""
+
+    kind: Statement
+    cluster: int
+    first: bytes
+    first_signature: bytes
+    second: bytes
+    second_signature: bytes
+    public_key: bytes  # of a device; empty for a fog
+
+
+@dataclass(frozen=True)
+class ReportFalseAnchor:
+    """Report an anchor that is not what the leaves of its root R say.
+
+    Attributes
+    ----------
+    qualified
+        Words of the bitmap, as anchored.
+    vector_digest
+        Of the cluster's sum if S holds that, else 32 zero bytes.
+    leaves
+        Packed as S reads them.
+    """
+
+    round: int
+    cluster: int
+    shares_root: bytes
+    sums_root: bytes
+    commitments: bytes
+    qualified: tuple[int, ...]
+    signer_count: int
+    vector_digest: bytes
+    leaves: bytes
+
+
+@dataclass(frozen=True)
+class NoiseEvidence:
+    """A device's signed noise root, a leaf under it, the revealed seed, and what it gives."""
+
+    batch: int
+    cluster: int
+    index: int
+    root: bytes
+    signature: bytes
+    place: int
+    candidate: int
+    seed: bytes
+    claimed: bytes
+    position: int
+    path: tuple[bytes, ...]
+    actual: bytes
+
+
+@dataclass(frozen=True)
+class AdvanceNoiseCase:
+    """Let S compute so many more slots of a seed's noise."""
+
+    evidence: NoiseEvidence
+    slots: int
+
+    @property
+    def cluster(self) -> int:
+        """The device's cluster."""
+        return self.evidence.cluster
+
+
+@dataclass(frozen=True)
+class ReportFalseNoise:
+    """Report noise that is not its seed's, once S has computed all of it."""
+
+    evidence: NoiseEvidence
+    commitments: bytes
+    proof: bytes
+    public_key: bytes
+
+    @property
+    def cluster(self) -> int:
+        """The device's cluster."""
+        return self.evidence.cluster
+
+
 Call = (
     OpenRound
     | RecordNoiseRoot
@@ -205,4 +350,10 @@ Call = (
     | SubmitCumulative
     | SubmitAggregate
     | ReportFalseResult
+    | ReportFalseShare
+    | ReportFalseWitness
+    | ReportEquivocation
+    | ReportFalseAnchor
+    | AdvanceNoiseCase
+    | ReportFalseNoise
 )

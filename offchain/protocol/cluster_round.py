@@ -13,11 +13,12 @@ from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
-from offchain.protocol import aggregation, anchoring, masking, messages, sharing
-from offchain.protocol.chain import Call, RoundOpened, SubmitAnchor, SubmitCumulative
+from offchain.protocol import aggregation, anchoring, evidence, masking, messages, sharing
+from offchain.protocol.chain import Call, RoundOpened, Statement, SubmitAnchor, SubmitCumulative
 from offchain.protocol.errors import (
     AttestationMismatch,
     Equivocation,
+    ShareMismatch,
     SumMismatch,
     UnknownSender,
     WrongPhase,
@@ -26,6 +27,7 @@ from offchain.protocol.errors import (
 from offchain.protocol.messages import Message
 from offchain.protocol.role import ClusterRoster, Task
 from offchain.protocol.selecting import Selector
+from offchain.protocol.statements import Statements
 
 M = TypeVar("M")
 
@@ -62,6 +64,7 @@ class Outbox:
 
     send: Callable[[bytes, Message], None]
     transact: Callable[[Call], None]
+    report: Callable[[Call], None]
     note: Callable[..., None]
     reject: Callable[..., None]
 
@@ -85,6 +88,8 @@ class ClusterRound:
         Each device's noise root of that batch: who takes part.
     debts
         Noise of earlier rounds that devices have still to open.
+    statements
+        What devices signed first: their noise roots are evidence.
     randomness
         Secret stream of this round.
     outbox
@@ -101,6 +106,7 @@ class ClusterRound:
         batch: int,
         noise_roots: Mapping[int, bytes],
         debts: masking.NoiseDebts,
+        statements: Statements,
         randomness: Randomness,
         outbox: Outbox,
     ) -> None:
@@ -116,8 +122,9 @@ class ClusterRound:
         self._batch = batch
         self._noise_roots = noise_roots
         self._debts = debts
+        self._statements = statements
         self._randomness = randomness
-        self._send, self._transact = outbox.send, outbox.transact
+        self._send, self._transact, self._report = outbox.send, outbox.transact, outbox.report
         self._note, self._refuse = outbox.note, outbox.reject
         self._beacon = b""
         self._offered: set[int] = set()
@@ -271,6 +278,7 @@ class ClusterRound:
         self._book_debts(verified.audited)
         for index, error in verified.refused:
             self._reject(error, index)
+        self._report_noise(verified.false_noise)
         chosen = self._selector.choose(
             round_number, verified.masked, updates_model=self.opened.updates_model
         )
@@ -290,6 +298,16 @@ class ClusterRound:
         selection = self._selection.message(round_number, self.roster.cluster)
         for index in chosen.kept:
             self._send(self._selection.accounts[index], selection)
+
+    def _report_noise(self, found: tuple[tuple[int, masking.OpenedCandidate], ...]) -> None:
+        for index, false in found:
+            device = self.roster.members[index].account
+            root = self._statements.first(Statement.NOISE_ROOT, false.batch, device)
+            if root is not None:
+                for call in evidence.false_noise(
+                    self.task, self.roster, index, device, root, false
+                ):
+                    self._report(call)
 
     def _book_debts(self, audited: frozenset[int]) -> None:
         """Who has shown its noise owes nothing; who was offered the model and has not, owes it."""
@@ -339,6 +357,8 @@ class ClusterRound:
         )
         for index, error in resolution.refused:
             self._reject(error, index)
+        for found in resolution.proven:
+            self._report_dealer(self._selection, found)
         least = self.task.parameters.min_qualified
         if len(resolution.qualified) < least:
             self._fail(f"qualified: {len(resolution.qualified)}, at least {least}")
@@ -357,6 +377,26 @@ class ClusterRound:
         )
         for index in self._live:
             self._send(self._selection.accounts[index], message)
+
+    def _report_dealer(
+        self, selection: sharing.SelectedSet, found: sharing.ProvenComplaint
+    ) -> None:
+        dealer = found.complaint.dealer
+        witness, data = self._witnesses[dealer], self._deals[dealer].witness
+        if isinstance(found.error, ShareMismatch):
+            self._report(
+                evidence.false_share(
+                    self.task,
+                    self.roster,
+                    selection,
+                    witness,
+                    data,
+                    found.peer,
+                    found.complaint,
+                )
+            )
+        else:
+            self._report(evidence.false_witness(self.task, self.roster, witness, data))
 
     # ---- step 8: sum and anchor
 

@@ -17,10 +17,12 @@ from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
 from offchain.errors import VerifogError
-from offchain.protocol import anchoring, masking, messages, sharing
+from offchain.protocol import anchoring, evidence, masking, messages, sharing
 from offchain.protocol.chain import (
     BeaconDrawn,
+    Call,
     ClusterAnchored,
+    CumulativeSubmitted,
     Event,
     MemberAdmitted,
     MemberRemoved,
@@ -42,6 +44,7 @@ from offchain.protocol.errors import (
     WrongRound,
 )
 from offchain.protocol.role import ClusterRoster, Role, Task
+from offchain.protocol.statements import Statements, equivocation, signed_statement
 
 
 class Trainer(Protocol):
@@ -80,6 +83,16 @@ class _RoundState:
     total: FieldVector | None = None
     anchor_message: bytes | None = None
     revealed: bool = False
+
+
+@dataclass
+class _SuspectAnchor:
+    """An anchor that is not the one this device attested, with what it knows of that round."""
+
+    anchored: ClusterAnchored
+    selection: sharing.SelectedSet
+    qualified: tuple[int, ...]
+    vector_digest: bytes = evidence.NOTHING
 
 
 class Device(Role):
@@ -125,12 +138,17 @@ class Device(Role):
         self._confirmed: set[int] = set()
         self._drawn: dict[int, tuple[int, int]] = {}  # batch and candidate drawn, by round
         self._statistics: dict[int, tuple[bytes, bytes]] = {}
+        self._statements = Statements()
+        self._reports: list[Call] = []
+        self._suspect: _SuspectAnchor | None = None
 
     # ---- the chain
 
     def _on_event(self, event: Event) -> None:
         match event:
             case RoundOpened() if event.round > self._last_round:
+                self._send_reports()
+                self._statements.forget(event.round)
                 self._round = _RoundState(event, self.roster.copy())
                 self._last_round = event.round
                 self._seen.clear()
@@ -143,9 +161,14 @@ class Device(Role):
             case NoiseRootRecorded() if event.cluster == self.roster.cluster:
                 self._recorded[event.batch] = event.root
             case ClusterAnchored() if event.cluster == self.roster.cluster:
+                self._suspect_anchor(event)
                 self._reveal(event)
-            case ResultAccepted() if self._round and not self._round.opened.updates_model:
-                self._statistics[event.round] = (event.commitment_digest, event.vector_digest)
+            case CumulativeSubmitted() if event.cluster == self.roster.cluster and self._suspect:
+                self._suspect.vector_digest = event.vector_digest
+            case ResultAccepted():
+                if self._round and not self._round.opened.updates_model:
+                    self._statistics[event.round] = (event.commitment_digest, event.vector_digest)
+                self._send_reports()
             case MemberRemoved():
                 self._forget(event.account)
             case MemberAdmitted():
@@ -165,14 +188,18 @@ class Device(Role):
             self._recorded.pop(batch, None)
             self._confirmed.discard(batch)
 
+    def _on_tick(self) -> None:
+        if self._round is not None and self.now >= self._round.opened.aggregate_deadline:
+            self._send_reports()
+
     # ---- messages
 
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
-        del data
         if sender != self.roster.fog:
             raise UnknownSender(f"sender: 0x{sender.hex()} is not the fog of this cluster")
         if message.cluster != self.roster.cluster:
             raise WrongRound(f"cluster: {message.cluster}, mine is {self.roster.cluster}")
+        self._compare(message, data)
         match message:
             case messages.NoiseCall():
                 self._prepare_noise(message)
@@ -201,6 +228,37 @@ class Device(Role):
                 self._attest(state, message)
             case _:
                 raise WrongPhase(f"message: a device takes no {type(message).__name__}")
+
+    # ---- evidence against the fog
+
+    def _compare(self, message: messages.Message, data: bytes) -> None:
+        """Report a fog that contradicts what it signed before, whatever its message is worth."""
+        statement = signed_statement(message, data)
+        if statement is None or statement.round > self._last_round + 1:
+            return
+        first = self._statements.take(self.roster.fog, statement)
+        if first is not None:
+            self._reports.append(equivocation(first, statement, b""))
+
+    def _suspect_anchor(self, event: ClusterAnchored) -> None:
+        state = self._round
+        if state is None or state.selection is None or event.round != state.opened.round:
+            return
+        if event.anchor_message != state.anchor_message:
+            self._suspect = _SuspectAnchor(event, state.selection, state.qualified)
+
+    def _send_reports(self) -> None:
+        """After a round, so as not to disturb those who are honest in it."""
+        if self._suspect is not None:
+            suspect, self._suspect = self._suspect, None
+            false = evidence.anchor_evidence(
+                suspect.anchored, suspect.selection, suspect.vector_digest, suspect.qualified
+            )
+            if false is not None:
+                self._reports.append(false)
+        for call in self._reports:
+            self._transact(call)
+        self._reports = []
 
     # ---- noise (before the rounds it serves)
 

@@ -2,9 +2,11 @@
 
 from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
-from offchain.protocol import aggregation, masking, messages
+from offchain.errors import VerifogError
+from offchain.protocol import aggregation, evidence, masking, messages
 from offchain.protocol.chain import (
     BeaconDrawn,
+    Call,
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
@@ -29,6 +31,7 @@ from offchain.protocol.errors import (
 )
 from offchain.protocol.role import ClusterRoster, Effect, Role, Task
 from offchain.protocol.selecting import Selector
+from offchain.protocol.statements import Statements, equivocation, signed_statement
 
 
 class Fog(Role):
@@ -80,6 +83,8 @@ class Fog(Role):
         self._debts = masking.NoiseDebts()
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
+        self._statements = Statements()
+        self._reports: list[Call] = []
         self.results: dict[int, FieldVector] = {}  # verified result of the latest settled round
 
     @property
@@ -136,7 +141,12 @@ class Fog(Role):
                     self._round.member_removed()
 
     def _open(self, event: RoundOpened) -> None:
+        if self._last_round:
+            self._send_reports()
         self._last_round = event.round
+        span = self.task.parameters.noise_rounds
+        in_force = set(range(max(1, event.round - span + 1), event.round + 1))
+        self._statements.forget(event.round, in_force | self._debts.batches)
         self._seen.clear()
         self._accepted = None
         self._opened = event
@@ -158,8 +168,9 @@ class Fog(Role):
                 batch,
                 self._noise.roots(batch),
                 self._debts,
+                self._statements,
                 self._randomness.child(b"round %d" % event.round),
-                Outbox(self._send, self._transact, self._note, self._reject),
+                Outbox(self._send, self._transact, self._report, self._note, self._reject),
             )
 
     def _request_model(self, event: RoundOpened) -> None:
@@ -225,6 +236,8 @@ class Fog(Role):
             self._record_noise()
         if self._round is not None:
             self._round.tick(self.now)
+            if self.now >= self._round.opened.aggregate_deadline:
+                self._send_reports()
 
     # ---- messages
 
@@ -245,6 +258,7 @@ class Fog(Role):
             raise UnknownSender(f"sender: device {index} speaks for another index")
         if message.cluster != self.roster.cluster:
             raise WrongRound(f"cluster: {message.cluster}, mine is {self.roster.cluster}")
+        self._compare(index, sender, message, data)
         if isinstance(message, messages.NoiseRoot):
             self._collect_noise(message)
             return
@@ -253,6 +267,41 @@ class Fog(Role):
         if self._round is None or message.round != self._round.number:
             raise WrongRound(f"round: {message.round}, open is {self._last_round}")
         self._round.receive(index, message)
+
+    # ---- evidence
+
+    def _compare(self, index: int, sender: bytes, message: messages.Message, data: bytes) -> None:
+        """Report a device that contradicts what it signed before, whatever its message is worth."""
+        if isinstance(message, messages.Deal):
+            data = message.witness
+            try:
+                signer, message = messages.parse_envelope(self._domain, data)
+            except VerifogError:
+                return
+            own = isinstance(message, messages.Witness) and message.index == index
+            if signer != sender or not own or message.cluster != self.roster.cluster:
+                return
+        statement = signed_statement(message, data)
+        if statement is None or statement.round > self._last_round + 1:
+            return
+        first = self._statements.take(sender, statement)
+        if first is not None:
+            key = evidence.public_key(self.roster, index)
+            self._report(equivocation(first, statement, key))
+
+    def _report(self, call: Call) -> None:
+        self._reports.append(call)
+
+    def _flush(self) -> list[Effect]:
+        """Reports wait until the cluster's round is over, so as not to disturb the others in it."""
+        if self._round is not None and self._round.step in (Step.DONE, Step.FAILED):
+            self._send_reports()
+        return super()._flush()
+
+    def _send_reports(self) -> None:
+        for call in self._reports:
+            self._transact(call)
+        self._reports = []
 
     # ---- noise roots
 

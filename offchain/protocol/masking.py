@@ -162,6 +162,11 @@ class NoiseDebts:
         """What a device owes, oldest first."""
         return tuple(owed for _, owed in sorted(self._owed.get(index, {}).items()))
 
+    @property
+    def batches(self) -> set[int]:
+        """The batches that somebody owes noise of."""
+        return {owed.batch for rounds in self._owed.values() for owed in rounds.values()}
+
     def incur(self, index: int, owed: OwedRound) -> None:
         """The device missed a round."""
         self._owed.setdefault(index, {})[owed.round] = owed
@@ -172,6 +177,16 @@ class NoiseDebts:
 
 
 @dataclass(frozen=True)
+class OpenedCandidate:
+    """A seed that a device has opened, with the leaf that it belongs to and its path."""
+
+    batch: int
+    seed: NoiseSeed
+    leaf: candidates.CandidateLeaf
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class Verified:
     """Commitments and masked slots of the packets that hold; why the others were refused."""
 
@@ -179,6 +194,7 @@ class Verified:
     masked: Mapping[int, NDArray[np.int64]]
     refused: tuple[tuple[int, VerifogError], ...]
     audited: frozenset[int] = frozenset()  # whose opened noise holds, whatever else does not
+    false_noise: tuple[tuple[int, OpenedCandidate], ...] = ()  # evidence, one for each device
 
 
 @dataclass
@@ -187,7 +203,7 @@ class _Parsed:
     masked: FieldVector
     slots: NDArray[np.int64]
     mask: Commitment
-    opened: list[tuple[NoiseSeed, candidates.CandidateLeaf]]
+    opened: list[OpenedCandidate]
 
 
 def verify_packets(
@@ -222,7 +238,7 @@ def verify_packets(
             parsed[index] = entry
         except VerifogError as error:
             refused[index] = error
-    _check_noise(task, parsed, refused, randomness.child(b"noise"))
+    false_noise = _check_noise(task, parsed, refused, randomness.child(b"noise"))
     audited = frozenset(parsed)
     _check_masks(task, parsed, refused, randomness.child(b"masks"))
     _check_copies(parsed, refused)
@@ -231,18 +247,19 @@ def verify_packets(
         {index: entry.slots for index, entry in parsed.items()},
         tuple(sorted(refused.items())),
         audited,
+        tuple(sorted(false_noise.items())),
     )
 
 
 def _parse_owed(
     task: Task, index: int, device: bytes, owed: OwedRound, message: messages.MaskedPacket
-) -> list[tuple[NoiseSeed, candidates.CandidateLeaf]]:
+) -> list[OpenedCandidate]:
     """The opened noise of a round that the device missed."""
     past = next((entry for entry in message.past if entry.round == owed.round), None)
     if past is None:
         raise NoiseOwed(f"device {index}: does not open the noise of round {owed.round}")
     chosen, leaves, opened = _parse_noise(
-        task, index, device, owed.round - owed.batch, owed.beacon, owed.root, past
+        task, index, device, owed.round, owed.batch, owed.beacon, owed.root, past
     )
     del chosen, leaves
     return opened
@@ -258,7 +275,7 @@ def _parse(
     message: messages.MaskedPacket,
 ) -> _Parsed:
     chosen, leaves, opened = _parse_noise(
-        task, index, device, round_number - batch, beacon, message.noise_root, message
+        task, index, device, round_number, batch, beacon, message.noise_root, message
     )
     masked = parse_field_vector(message.masked, task.layout.length)
     return _Parsed(
@@ -274,13 +291,15 @@ def _parse_noise(
     task: Task,
     index: int,
     device: bytes,
-    place: int,
+    round_number: int,
+    batch: int,
     beacon: bytes,
     root: bytes,
     shown: messages.MaskedPacket | messages.PastNoise,
-) -> tuple[int, list[candidates.CandidateLeaf], list[tuple[NoiseSeed, candidates.CandidateLeaf]]]:
+) -> tuple[int, list[candidates.CandidateLeaf], list[OpenedCandidate]]:
     """The drawn candidate, all leaves, and the opened seeds with theirs; paths are checked."""
     shape = noise_shape(task)
+    place = round_number - batch
     if len(shown.leaves) != shape.per_round or len(shown.seeds) != shape.per_round - 1:
         raise NoiseChoiceMismatch(f"device {index}: {len(shown.seeds)} seeds are opened")
     chosen = candidates.choose(beacon, device, place, shape.per_round)
@@ -295,9 +314,12 @@ def _parse_noise(
                 f"device {index}: candidate {k} does not lie under its noise root"
             ) from None
         leaves.append(leaf)
-    opened_leaves = [leaf for leaf in leaves if leaf.candidate != chosen]
-    opened = list(zip(map(NoiseSeed, shown.seeds), opened_leaves, strict=True))
-    if leaves[chosen].seed_hash in {seed.seed_hash for seed, _ in opened}:
+    others = [k for k in range(shape.per_round) if k != chosen]
+    opened = [
+        OpenedCandidate(batch, NoiseSeed(seed), leaves[k], shown.leaves[k].path)
+        for seed, k in zip(shown.seeds, others, strict=True)
+    ]
+    if leaves[chosen].seed_hash in {entry.seed.seed_hash for entry in opened}:
         raise NoiseChoiceMismatch(f"device {index}: opened the candidate that masks")
     return chosen, leaves, opened
 
@@ -320,15 +342,23 @@ def _check_noise(
     parsed: dict[int, _Parsed],
     refused: dict[int, VerifogError],
     randomness: Randomness,
-) -> None:
+) -> dict[int, OpenedCandidate]:
+    """Refuse whose opened noise is false; return what proves it, where the seed is the leaf's."""
     owners = [index for index, entry in parsed.items() for _ in entry.opened]
-    opened = [pair for entry in parsed.values() for pair in entry.opened]
-    bad = candidates.locate_bad_candidates(task.key, task.layout, opened, randomness)
+    opened = [one for entry in parsed.values() for one in entry.opened]
+    bad = candidates.locate_bad_candidates(
+        task.key, task.layout, [(one.seed, one.leaf) for one in opened], randomness
+    )
+    proofs: dict[int, OpenedCandidate] = {}
+    for place in bad:
+        if opened[place].seed.seed_hash == opened[place].leaf.seed_hash:
+            proofs.setdefault(owners[place], opened[place])
     for index in {owners[place] for place in bad}:
         del parsed[index]
         refused[index] = NoiseSeedMismatch(
             f"device {index}: an opened seed does not give its committed noise"
         )
+    return proofs
 
 
 def _check_masks(

@@ -418,12 +418,22 @@ def _check_share(
 
 
 @dataclass(frozen=True)
+class ProvenComplaint:
+    """A complaint that held, whose it is, and what it proves."""
+
+    peer: int
+    complaint: messages.Complaint
+    error: ProtocolError
+
+
+@dataclass(frozen=True)
 class Resolution:
     """The qualified dealers, the live share holders, and the dealers proven false."""
 
     qualified: tuple[int, ...]
     live: tuple[int, ...]
     refused: tuple[tuple[int, ProtocolError], ...]
+    proven: tuple[ProvenComplaint, ...] = ()  # one for each dealer
 
 
 def resolve(
@@ -440,12 +450,13 @@ def resolve(
     one with most is dropped, until none is left; on a tie the peer, as share holder only
     (specification, section 4, decision 6).
     """
-    refused: dict[int, ProtocolError] = {}
+    proven: dict[int, ProvenComplaint] = {}
     for peer, report in sorted(reports.items()):
         for complaint in report.complaints:
             error = _judge(task, roster, selected, witnesses, peer, complaint, randomness)
             if error is not None:
-                refused.setdefault(complaint.dealer, error)
+                proven.setdefault(complaint.dealer, ProvenComplaint(peer, complaint, error))
+    refused = {dealer: found.error for dealer, found in proven.items()}
     dealers = set(witnesses) - refused.keys()
     live = set(reports)
     accepted = {peer: set(report.accepted) for peer, report in reports.items()}
@@ -464,7 +475,12 @@ def resolve(
             )
         else:
             live.discard(worst_peer)
-    return Resolution(tuple(sorted(dealers)), tuple(sorted(live)), tuple(sorted(refused.items())))
+    return Resolution(
+        tuple(sorted(dealers)),
+        tuple(sorted(live)),
+        tuple(sorted(refused.items())),
+        tuple(proven.values()),
+    )
 
 
 def _judge(

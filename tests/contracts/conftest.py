@@ -22,14 +22,20 @@ def outsider(accounts: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def deploy(project: Any, chain: Any, authority: Any) -> Callable[..., Task]:
+def toolbox(project: Any, authority: Any) -> Any:
+    """One for all tasks, as on a chain."""
+    return authority.deploy(project.Toolbox)
+
+
+@pytest.fixture(scope="session")
+def deploy(project: Any, chain: Any, authority: Any, toolbox: Any) -> Callable[..., Task]:
     """Deploys a task without members; parameters by name change the defaults."""
 
     def build(**changes: int) -> Task:
         parameters = PARAMETERS | changes
         model = initial_model(parameters)
         contract = authority.deploy(
-            project.ContractS, tuple(parameters.values()), encode_commitment(model)
+            project.ContractS, tuple(parameters.values()), encode_commitment(model), toolbox
         )
         return Task(contract, chain, authority, parameters, model)
 

@@ -74,6 +74,7 @@ class Replica:
         self.noise_roots: dict[tuple[int, int], bytes] = {}
         self.claimed: dict[tuple[str, int], int] = {}
         self.credits: dict[str, int] = {}
+        self.noise_cases: dict[bytes, tuple[str, int, int]] = {}
         self.stakes = self.owed = self.pool = self.burnt = 0
         self.model = self.previous_model = bytes(32)
         self.settled_rounds = 0
@@ -211,6 +212,12 @@ class Replica:
         self.settled_rounds -= 1
         self.provisional = False
         self.model = log.modelDigest
+
+    def _on_offence_proven(self, log: Any, _: int) -> None:
+        """What follows from it has events of its own."""
+
+    def _on_noise_case_advanced(self, log: Any, _: int) -> None:
+        self.noise_cases[log.caseId] = (log.reporter, log.done, log.value)
 
     def _on_slashed(self, log: Any, timestamp: int) -> None:
         member = self.member(log.account)

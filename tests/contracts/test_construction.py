@@ -4,7 +4,7 @@ import hashlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,15 @@ from tests.contracts.deployed import NONE, PARAMETERS, Task
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def build(project: Any, authority: Any, model: bytes, **changes: int) -> Any:
-    parameters = PARAMETERS | changes
-    return authority.deploy(project.ContractS, tuple(parameters.values()), model)
+@pytest.fixture(scope="module")
+def build(project: Any, authority: Any, toolbox: Any) -> Callable[..., Any]:
+    """Builds a task with that model; parameters by name change the defaults."""
+
+    def deploy(model: bytes, **changes: int) -> Any:
+        parameters = PARAMETERS | changes
+        return authority.deploy(project.ContractS, tuple(parameters.values()), model, toolbox)
+
+    return deploy
 
 
 # Parameters
@@ -66,17 +72,17 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize(("name", "value"), OUT_OF_RANGE)
 def test_construct__parameter_out_of_range__refused(
-    project: Any, authority: Any, founded: Task, name: str, value: int
+    build: Callable[..., Any], founded: Task, name: str, value: int
 ) -> None:
     with ape.reverts(founded.contract.ParameterOutOfRange, name=name, value=value):
-        build(project, authority, BlsKey(1).public, **{name: value})
+        build(BlsKey(1).public, **{name: value})
 
 
 def test_construct__chunks_of_less_than_4096_slots__refused(
-    project: Any, authority: Any, founded: Task
+    build: Callable[..., Any], founded: Task
 ) -> None:
     with ape.reverts(founded.contract.ParameterOutOfRange, name="chunks", value=2):
-        build(project, authority, BlsKey(1).public * 2, chunks=2, capacity=2048)
+        build(BlsKey(1).public * 2, chunks=2, capacity=2048)
 
 
 @pytest.mark.parametrize(
@@ -88,17 +94,17 @@ def test_construct__chunks_of_less_than_4096_slots__refused(
     ],
 )
 def test_construct__parameters_at_their_bounds__accepted(
-    project: Any, authority: Any, extremes: dict[str, int]
+    build: Callable[..., Any], extremes: dict[str, int]
 ) -> None:
-    contract = build(project, authority, BlsKey(1).public, **extremes)
+    contract = build(BlsKey(1).public, **extremes)
     given = PARAMETERS | extremes
     read = contract.taskParameters()
     assert {name: getattr(read, name) for name in given} == given
 
 
-def test_construct__64_chunks__accepted(project: Any, authority: Any) -> None:
+def test_construct__64_chunks__accepted(build: Callable[..., Any]) -> None:
     model = b"".join(BlsKey(i + 1).public for i in range(64))
-    assert build(project, authority, model, chunks=64, capacity=4096).modelDigest() == keccak(model)
+    assert build(model, chunks=64, capacity=4096).modelDigest() == keccak(model)
 
 
 # The initial model
@@ -106,25 +112,25 @@ def test_construct__64_chunks__accepted(project: Any, authority: Any) -> None:
 
 @pytest.mark.parametrize("points", [0, 2])
 def test_construct__model_of_wrong_length__refused(
-    project: Any, authority: Any, founded: Task, points: int
+    build: Callable[..., Any], founded: Task, points: int
 ) -> None:
     with ape.reverts(founded.contract.WrongLength, given=128 * points, expected=128):
-        build(project, authority, BlsKey(1).public * points)
+        build(BlsKey(1).public * points)
 
 
-def test_construct__model_at_infinity__accepted(project: Any, authority: Any) -> None:
-    contract = build(project, authority, INFINITY_G1)
+def test_construct__model_at_infinity__accepted(build: Callable[..., Any]) -> None:
+    contract = build(INFINITY_G1)
     assert contract.modelDigest() == keccak(INFINITY_G1)
 
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_construct__model_outside_the_subgroup__refused(
-    project: Any, authority: Any, founded: Task, position: int
+    build: Callable[..., Any], founded: Task, position: int
 ) -> None:
     points = [BlsKey(1).public, BlsKey(2).public]
     points[position] = OUTSIDE_SUBGROUP
     with ape.reverts(founded.contract.G1MsmFailed):
-        build(project, authority, b"".join(points), chunks=2, capacity=4096)
+        build(b"".join(points), chunks=2, capacity=4096)
 
 
 # What is there afterwards
@@ -152,8 +158,12 @@ def test_code__sizes__within_the_limits(task: Task, project: Any) -> None:
     assert len(task.chain.provider.get_code(task.contract.address)) <= 24_576
     kind = project.ContractS.contract_type
     creation = kind.deployment_bytecode.bytecode.removeprefix("0x")
-    arguments = 21 * 32 + 64 + 64 * 128
+    arguments = 21 * 32 + 3 * 32 + 64 * 128
     assert len(creation) // 2 + arguments <= 49_152
+    for name in ("Judge", "NoiseSampler", "Toolbox", "Verifier"):
+        tool = getattr(project, name).contract_type
+        assert len(tool.runtime_bytecode.bytecode) // 2 <= 24_576
+        assert len(tool.deployment_bytecode.bytecode) // 2 <= 49_152
 
 
 # The self-test
@@ -212,13 +222,9 @@ def old_chain() -> Iterator[Web3]:
 def test_construct__chain_without_the_curve_operations__refused(
     old_chain: Web3, project: Any
 ) -> None:
-    kind = project.ContractS.contract_type
-    factory = old_chain.eth.contract(
-        abi=[item.model_dump() for item in kind.abi if item.type == "constructor"],
-        bytecode=kind.deployment_bytecode.bytecode,
-    )
+    """No toolbox, no task."""
+    code = project.Toolbox.contract_type.deployment_bytecode.bytecode
     selector = keccak(text="PrecompileUnusable(address)")[:4]
-    call = factory.constructor(tuple(PARAMETERS.values()), BlsKey(1).public)
     with pytest.raises(ContractCustomError) as refused:
-        call.estimate_gas({"from": old_chain.eth.accounts[0]})
+        old_chain.eth.estimate_gas({"from": old_chain.eth.accounts[0], "data": code})
     assert refused.value.data == "0x" + (selector + word(0x0B)).hex()

@@ -21,6 +21,9 @@ STAKE = PARAMETERS["cloudStake"]
 TO_REPORTER, BURNT = STAKE * 30 // 100, STAKE * 10 // 100
 TO_POOL = STAKE - TO_REPORTER - BURNT
 FALSE = (keccak(b"false commitment"), keccak(b"false vector"))
+FALSE_DIGEST = keccak(FALSE[0] + FALSE[1])
+# Members of enum Offence.
+FALSE_RESULT, FALSE_VECTOR = 5, 6
 
 
 @pytest.fixture
@@ -38,6 +41,10 @@ def signed(task: Task, round_: int, digests: tuple[bytes, bytes], cloud: int = 0
     return [round_, *digests, sign_typed(key, task.contract, RESULT_TYPE, message)]
 
 
+def offence_event(task: Task, offence: int, evidence: bytes, round_: int = 1) -> Any:
+    return task.contract.OffenceProven(task.clouds[0], offence, round_, 0, evidence)
+
+
 def slash_event(task: Task, reporter: Any) -> Any:
     return task.contract.Slashed(task.clouds[0], reporter, TO_REPORTER, BURNT, TO_POOL)
 
@@ -52,6 +59,7 @@ def test_report_false_result__in_time__rejects_and_slashes(
     accounts_before = task.contract.accounting()
     receipt = task.contract.reportFalseResult(*signed(task, 1, FALSE), sender=outsider)
     assert receipt.events == [
+        offence_event(task, FALSE_RESULT, FALSE_DIGEST),
         task.contract.ResultRejected(1, task.clouds[0], before),
         slash_event(task, outsider),
     ]
@@ -117,7 +125,10 @@ def test_report_false_result__after_the_deadline__slashes_only(
     task.at(task.round.aggregateDeadline)
     digest = task.contract.modelDigest()
     receipt = task.contract.reportFalseResult(*signed(task, 1, FALSE), sender=outsider)
-    assert receipt.events == [slash_event(task, outsider)]
+    assert receipt.events == [
+        offence_event(task, FALSE_RESULT, FALSE_DIGEST),
+        slash_event(task, outsider),
+    ]
     assert (task.contract.phase(), task.contract.modelDigest()) == (SETTLED, digest)
 
 
@@ -126,7 +137,10 @@ def test_report_false_result__of_an_earlier_round__slashes_only(
 ) -> None:
     task.open_round()
     receipt = task.contract.reportFalseResult(*signed(task, 1, FALSE), sender=outsider)
-    assert receipt.events == [slash_event(task, outsider)]
+    assert receipt.events == [
+        offence_event(task, FALSE_RESULT, FALSE_DIGEST),
+        slash_event(task, outsider),
+    ]
     assert task.contract.round(1).state == SETTLED
 
 
@@ -278,7 +292,9 @@ def test_report_false_vector__digest_of_other_bytes__rejects_and_slashes(
     result = lying(task, claimed)
     arguments = vector_report(task, result, claimed)
     receipt = task.contract.reportFalseVector(*arguments, sender=outsider)
+    evidence = keccak(result.commitment_digest + keccak(claimed))
     assert receipt.events == [
+        offence_event(task, FALSE_VECTOR, evidence),
         task.contract.ResultRejected(1, task.clouds[0], before),
         slash_event(task, outsider),
     ]

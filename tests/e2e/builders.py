@@ -116,11 +116,8 @@ class World:
         who = simulation.draw_identities(
             randomness.child(b"identities"), shape.clusters, shape.clouds
         )
-        payers = [who.authority, *who.clouds, *who.fogs]
-        simulation.give_ether(web3, [key.address for key in payers])
-        contract = simulation.deploy(
-            web3, artifact.abi, artifact.bytecode, who.authority, shape.parameters, bytes(128)
-        )
+        simulation.give_ether(web3, who.accounts)
+        contract = simulation.deploy(web3, artifact, who.authority, shape.parameters, bytes(128))
         simulation.admit_all(contract, who, shape.parameters)
         contract.transact(who.authority, "fundPool", value=10**18)
         return World(

@@ -18,7 +18,7 @@ PACKED = Shape(clusters=(6,), packing=2)
 
 @pytest.fixture(scope="session")
 def artifact(project: Any) -> Artifact:
-    return Artifact.of(project.ContractS.contract_type)
+    return Artifact.of(project)
 
 
 @pytest.fixture(scope="session")

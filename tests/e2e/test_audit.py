@@ -37,7 +37,7 @@ class Trained:
         options = TrainOptions(
             dataset="softsensor", devices=8, fogs=2, rounds=1, drop=0.15, seed=5, noise_rounds=2
         )
-        artifact = Artifact.of(ape.project.ContractS.contract_type)
+        artifact = Artifact.of(ape.project)
         run = TrainingRun(plan(options), web3, artifact)
         result = run.run()
         assert result.model is not None

@@ -23,9 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(**options: object) -> TrainResult:
     checked = plan(TrainOptions(**options))
-    return TrainingRun(
-        checked, ape.networks.provider.web3, Artifact.of(ape.project.ContractS.contract_type)
-    ).run()
+    return TrainingRun(checked, ape.networks.provider.web3, Artifact.of(ape.project)).run()
 
 
 @pytest.fixture(scope="module")

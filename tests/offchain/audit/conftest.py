@@ -25,6 +25,7 @@ def artifacts(project: Any) -> Artifacts:
         contract=Compiled.of(project.ContractS.contract_type),
         verifier=Compiled.of(project.Verifier.contract_type),
         noise_sampler=Compiled.of(project.NoiseSampler.contract_type),
+        judge=Compiled.of(project.Judge.contract_type),
     )
 
 
@@ -46,10 +47,9 @@ def node() -> Iterator[Web3]:
 
 
 @pytest.fixture(scope="session")
-def played(node: Web3, artifacts: Artifacts) -> Callable[[Callable[..., Case]], Case]:
+def played(node: Web3, artifacts: Artifacts, project: Any) -> Callable[[Callable[..., Case]], Case]:
     """Plays a task from its foundation on, and takes the chain back there."""
-    artifact = Artifact(artifacts.contract.abi, artifacts.contract.creation)
-    world = World.found(node, artifact, SHAPE)
+    world = World.found(node, Artifact.of(project), SHAPE)
 
     def play(script: Callable[..., Case]) -> Case:
         founded = ask(node, "evm_snapshot")

@@ -336,7 +336,11 @@ def test_code__any_byte_altered__is_named(undisturbed: Case) -> None:
     state = undisturbed.audit().state
     assert state is not None
     names[undisturbed.record.contract] = "ContractS.code"
-    names[state.verifier], names[state.noise_sampler] = "Verifier.code", "NoiseSampler.code"
+    names |= {
+        state.verifier: "Verifier.code",
+        state.noise_sampler: "NoiseSampler.code",
+        state.judge: "Judge.code",
+    }
     for address, name in names.items():
         code = undisturbed.record.accounts[address].code
         for place in source.sample(range(len(code)), 30):

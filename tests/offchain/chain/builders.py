@@ -9,12 +9,21 @@ from web3.types import RPCEndpoint, RPCResponse
 from offchain.crypto.commitment import Commitment
 from offchain.crypto.curve import G1_GENERATOR, g1_to_eip2537
 from offchain.protocol.chain import (
+    AdvanceNoiseCase,
     Anchor,
     Call,
     IncludedCluster,
+    NoiseEvidence,
     OpenRound,
     RecordNoiseRoot,
+    ReportEquivocation,
+    ReportFalseAnchor,
+    ReportFalseNoise,
     ReportFalseResult,
+    ReportFalseShare,
+    ReportFalseWitness,
+    SignedWitness,
+    Statement,
     SubmitAggregate,
     SubmitAnchor,
     SubmitCumulative,
@@ -48,6 +57,33 @@ def revert(data: str) -> dict[str, Any]:
 
 
 ANCHOR = Anchor(DIGEST, bytes(32), Commitment((G1_GENERATOR,)), (0, 2, 4))
+WITNESS = SignedWitness(
+    round=3,
+    cluster=1,
+    index=4,
+    selection=DIGEST,
+    count=5,
+    commitments=POINT,
+    root=bytes(32),
+    polynomial=DIGEST * 3,
+    opened=7,
+    proof=bytes(48),
+    signature=bytes(65),
+)
+NOISE = NoiseEvidence(
+    batch=2,
+    cluster=1,
+    index=4,
+    root=DIGEST,
+    signature=bytes(65),
+    place=1,
+    candidate=3,
+    seed=bytes(32),
+    claimed=DIGEST,
+    position=7,
+    path=(DIGEST, bytes(32)),
+    actual=bytes(32),
+)
 CALLS: tuple[Call, ...] = (
     OpenRound(),
     RecordNoiseRoot(1, 9, DIGEST),
@@ -67,4 +103,10 @@ CALLS: tuple[Call, ...] = (
         proof=bytes(48),
     ),
     ReportFalseResult(3, DIGEST, bytes(32), bytes(65)),
+    ReportFalseShare(WITNESS, 5, 4, bytes(64), (DIGEST, bytes(32)), POINT),
+    ReportFalseWitness(WITNESS, b""),
+    ReportEquivocation(Statement.QUALIFIED, 1, bytes(96), bytes(65), DIGEST * 3, bytes(65), b""),
+    ReportFalseAnchor(3, 1, DIGEST, bytes(32), POINT, (0b10101, 1), 2, DIGEST, bytes(118)),
+    AdvanceNoiseCase(NOISE, 4096),
+    ReportFalseNoise(NOISE, POINT, bytes(48), POINT),
 )

@@ -15,7 +15,7 @@ from tests.offchain.protocol.builders import signing_key, task
 
 @pytest.fixture(scope="session")
 def artifact(project: Any) -> Artifact:
-    return Artifact.of(project.ContractS.contract_type)
+    return Artifact.of(project)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,7 @@ def authority(web3: Web3) -> SigningKey:
 @pytest.fixture(scope="session", autouse=True)
 def founded(web3: Web3, artifact: Artifact, authority: SigningKey) -> ContractS:
     parameters = parameter_tuple(task().parameters)
-    return ContractS.deploy(
-        web3, artifact.abi, artifact.bytecode, authority, parameters, bytes(128)
-    )
+    return ContractS.deploy(web3, artifact, authority, parameters, bytes(128))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The client of Contract S: calls, transactions, and errors that say what was refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_deployment__refused__error_with_its_values(
 ) -> None:
     parameters = parameter_tuple(replace(task().parameters, **changes))
     with pytest.raises(TransactionReverted) as caught:
-        ContractS.deploy(web3, artifact.abi, artifact.bytecode, authority, parameters, bytes(model))
+        ContractS.deploy(web3, artifact, authority, parameters, bytes(model))
     assert caught.value.function == "constructor"
     assert (caught.value.error, caught.value.arguments) == (error, arguments)
 
@@ -200,4 +201,4 @@ def test_artifact__without_code__refused() -> None:
         abi = ()
 
     with pytest.raises(ChainError, match="IContractS: has no creation code"):
-        Artifact.of(NoCode())
+        Artifact.of(SimpleNamespace(ContractS=SimpleNamespace(contract_type=NoCode())))

@@ -111,11 +111,14 @@ def test_fuzz__mutated_messages_of_each_kind__are_counted_and_change_nothing(
 
 
 def _state(node: DurableRole) -> bytes:
-    """All state of a role but its counts."""
-    counts = node.role.rejected.copy()
-    node.role.rejected.clear()
-    taken = picture.take(node.role)
-    node.role.rejected.update(counts)
+    """All state of a role but its counts, and what it keeps as evidence of what others signed."""
+    role: Any = node.role
+    counts, statements = role.rejected.copy(), getattr(role, "_statements", None)
+    role.rejected.clear()
+    role._statements = None
+    taken = picture.take(role)
+    role.rejected.update(counts)
+    role._statements = statements
     return taken
 
 
