@@ -36,7 +36,7 @@ def test_train__odd_devices__settles_and_reports_the_class_balance(folder: Path)
     checked = plan(TrainOptions(own=UserDataOptions(str(folder), "state"), rounds=2))
     assert [part.count for part in checked.parts][4] == 1
     assert checked.clusters == (3, 3)
-    artifact = Artifact.of(ape.project.ContractS.contract_type)
+    artifact = Artifact.of(ape.project)
     run = TrainingRun(checked, ape.networks.provider.web3, artifact)
     result = run.run()
     assert result.record.model is not None
