@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import io
 import re
 from collections.abc import Callable, Sequence
 from statistics import mean
-from typing import Any, Final
+from typing import Final
 
+from offchain.reporting.canvas import Axes, Figure, add_legend, new_figure, png, set_title
 from offchain.reporting.outcome import LEFT, OUTCOMES, TOOK_PART, device_outcomes
 from offchain.reporting.phases import PHASES
 from offchain.reporting.record import RoundKind, RoundRecord, RoundStatus, RunRecord
@@ -24,14 +24,9 @@ from offchain.reporting.style import (
 )
 from offchain.reporting.totals import CLAIM, add_up
 
-DOTS_PER_INCH: Final = 150
-_WIDTH: Final = 8.0  # inches
 _WIDE_BAR: Final = 0.8
 _BARS_WITH_GAPS: Final = 80  # beyond so many rounds, gaps between bars would only shimmer
 _ROLE_COLOURS: Final = {"device": BLUE, "fog": ORANGE, "cloud": GREEN}
-
-Figure = Any
-Axes = Any
 
 
 def draw_plots(record: RunRecord, theme: Theme = LIGHT) -> dict[str, bytes]:
@@ -52,9 +47,7 @@ def draw_plots(record: RunRecord, theme: Theme = LIGHT) -> dict[str, bytes]:
     for name, draw in drawings.items():
         figure = draw(record, theme)
         if figure is not None:
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor=theme.background)
-            images[name] = buffer.getvalue()
+            images[name] = png(figure, theme)
     return images
 
 
@@ -67,10 +60,10 @@ def _learning(record: RunRecord, theme: Theme) -> Figure | None:
     scores = [(r.round, r.metric.value) for r in rounds if r.metric and r.metric.value is not None]
     if not losses and not scores:
         return None
-    figure, (upper, lower) = _figure(theme, 2, height=6.0)
+    figure, (upper, lower) = new_figure(theme, 2, height=6.0)
     failed = [r.round for r in rounds if r.status is RoundStatus.FAILED]
     _line(upper, losses, theme.line, "federated", failed)
-    _title(upper, theme, "Training loss over all rows, after each round")
+    set_title(upper, theme, "Training loss over all rows, after each round")
     upper.set_ylabel("mean loss per row")
     name = next((r.metric.name for r in rounds if r.metric), "metric")
     _line(lower, scores, theme.line, "federated", failed)
@@ -81,11 +74,11 @@ def _learning(record: RunRecord, theme: Theme) -> Figure | None:
     if central is not None:
         lower.axhline(central, color=VERMILION, linestyle="--", linewidth=1.4, label="central")
         title += f": {_last(scores)} federated, {central:.3f} central"
-    _title(lower, theme, title)
+    set_title(lower, theme, title)
     _bound_metric(lower, [value for _, value in scores], central)
     for axes in (upper, lower):
         _whole_rounds(axes, record)
-        _legend(axes, theme, inside=True)
+        add_legend(axes, theme, inside=True)
     return figure
 
 
@@ -139,16 +132,16 @@ def _participation(record: RunRecord, theme: Theme) -> Figure | None:
         colours[reason] = spare[position % len(spare)]
     inside = [name for name in order if name in (TOOK_PART, LEFT)]
     stack = [*inside, *reasons, *(name for name in order if name not in inside)]
-    figure, axes = _figure(theme, 1, height=3.9)
+    figure, axes = new_figure(theme, 1, height=3.9)
     series = {name: [table.get(name, 0) for table in tables] for name in stack}
     _stacked(axes, [r.round for r in record.rounds], series, colours, theme)
     _mark_failed(axes, record.rounds)
-    _title(axes, theme, "What became of the devices in each round")
+    set_title(axes, theme, "What became of the devices in each round")
     axes.set_ylabel("devices")
     axes.set_xlabel("round")
     _whole_rounds(axes, record)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    _legend(axes, theme)
+    add_legend(axes, theme)
     return figure
 
 
@@ -162,15 +155,15 @@ def _gas(record: RunRecord, theme: Theme) -> Figure | None:
     kinds = list(add_up(pair for table in tables for pair in table.items()))
     if not kinds:
         return None
-    figure, (upper, lower) = _figure(theme, 2, height=6.0)
+    figure, (upper, lower) = new_figure(theme, 2, height=6.0)
     rounds = [r.round for r in record.rounds]
     colours = {kind: CYCLE[position % len(CYCLE)] for position, kind in enumerate(kinds)}
     series = {kind: [table.get(kind, 0) / 1e3 for table in tables] for kind in kinds}
     _stacked(upper, rounds, series, colours, theme)
     _mark_failed(upper, record.rounds)
-    _title(upper, theme, "Gas of each round, by transaction")
+    set_title(upper, theme, "Gas of each round, by transaction")
     upper.set_ylabel("thousand gas")
-    _legend(upper, theme)
+    add_legend(upper, theme)
     each = [
         sum(table.values()) / max(1, r.counts.devices)
         for table, r in zip(tables, record.rounds, strict=True)
@@ -179,7 +172,7 @@ def _gas(record: RunRecord, theme: Theme) -> Figure | None:
     lower.bar(rounds, each, color=BLUE, width=width)
     average = record.totals.gas_per_device_round
     lower.axhline(average, color=VERMILION, linestyle="--", linewidth=1.4)
-    _title(lower, theme, f"Gas per device and round (dashed: {average:,.0f} over the whole run)")
+    set_title(lower, theme, f"Gas per device and round (dashed: {average:,.0f} over the whole run)")
     lower.set_ylabel("gas per device")
     lower.set_xlabel("round")
     for axes in (upper, lower):
@@ -198,13 +191,15 @@ def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
     phases = [p for p in PHASES if any(r.seconds.by_phase.get(p, 0.0) > 0.0 for r in settled)]
     if not phases:
         return None
-    figure, (upper, lower) = _figure(theme, 2, height=2.2 + 0.26 * len(phases) + 1.6, ratio=2.4)
+    figure, (upper, lower) = new_figure(theme, 2, height=2.2 + 0.26 * len(phases) + 1.6, ratio=2.4)
     values = [mean(r.seconds.by_phase.get(p, 0.0) for r in settled) for p in phases]
     bars = upper.barh([p.replace("_", " ") for p in phases], values, color=BLUE, height=0.7)
     upper.bar_label(bars, [_duration(v) for v in values], padding=4, color=theme.muted, fontsize=8)
     upper.invert_yaxis()
     upper.margins(x=0.12)
-    _title(upper, theme, "Computing time of a settled round by phase, all parties together (mean)")
+    set_title(
+        upper, theme, "Computing time of a settled round by phase, all parties together (mean)"
+    )
     upper.set_xlabel("seconds")
     upper.grid(visible=False, axis="y")
     upper.grid(visible=True, axis="x", color=theme.grid, linewidth=0.8)
@@ -215,7 +210,7 @@ def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
         width=_bar_width(len(record.rounds)),
     )
     _mark_failed(lower, record.rounds)
-    _title(lower, theme, "Wall-clock time of each round")
+    set_title(lower, theme, "Wall-clock time of each round")
     lower.set_ylabel("seconds")
     lower.set_xlabel("round")
     _whole_rounds(lower, record)
@@ -223,33 +218,6 @@ def _seconds(record: RunRecord, theme: Theme) -> Figure | None:
 
 
 # ---- shared
-
-
-def _figure(theme: Theme, rows: int, height: float, ratio: float = 1.0) -> tuple[Figure, Axes]:
-    """Return a figure without global state, styled, with its axes one above the other."""
-    figures = importlib.import_module("matplotlib.figure")
-    figure = figures.Figure(figsize=(_WIDTH, height), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.08)
-    heights = [ratio, *[1.0] * (rows - 1)]
-    axes = figure.subplots(rows, 1, gridspec_kw={"height_ratios": heights})
-    for one in [axes] if rows == 1 else axes:
-        _dress(one, theme)
-    return figure, axes
-
-
-def _dress(axes: Axes, theme: Theme) -> None:
-    axes.set_facecolor(theme.background)
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.8)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(theme.grid)
-    axes.tick_params(colors=theme.muted, labelsize=9, length=0)
-    axes.xaxis.label.set_color(theme.muted)
-    axes.yaxis.label.set_color(theme.muted)
-
-
-def _title(axes: Axes, theme: Theme, text: str) -> None:
-    axes.set_title(text, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=18)
 
 
 def _stacked(
@@ -306,16 +274,6 @@ def _whole_rounds(axes: Axes, record: RunRecord) -> None:
 def _thousands(axes: Axes) -> None:
     ticker = importlib.import_module("matplotlib.ticker")
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-
-
-def _legend(axes: Axes, theme: Theme, *, inside: bool = False) -> None:
-    place = {"loc": "best"} if inside else {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    handles, labels = axes.get_legend_handles_labels()
-    if not inside:
-        # In the order in which the bars are stacked.
-        handles, labels = handles[::-1], labels[::-1]
-    legend = axes.legend(handles, labels, frameon=False, fontsize=9, labelcolor=theme.ink, **place)
-    legend.set_zorder(5)
 
 
 def _duration(seconds: float) -> str:

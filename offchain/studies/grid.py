@@ -1,23 +1,19 @@
-"""Running a grid of cases: presets, results kept as they come, and resuming."""
+"""The grid of simulated cases: scenarios, attacks, rules, and running what is not yet done."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from offchain.errors import VerifogError
-from offchain.learning.arrays import require_at_least
+from offchain.learning.selection import DEFAULT_RULE
 from offchain.learning.training import LocalEpochs
 from offchain.studies.federation import KNOWN, NO_ATTACK, NO_RULE, Case, Outcome, Scenario, simulate
+from offchain.studies.results import Advance, Results, key_of
 
-RUNS_FILE: Final = "runs.jsonl"
 _VERSION: Final = 1  # of a run's meaning: raise it when the same case would give other numbers
+_UNSEEN: Final = 0.1  # multiplier of runs in which no rule looks at the masked updates
 
 STEPS: Final = Scenario(
     name="steps",
@@ -64,22 +60,6 @@ RULES: Final = (
 )
 
 
-class RunsUnreadable(VerifogError):
-    """The file of earlier runs cannot be read.
-
-    Attributes
-    ----------
-    path, line
-        Where.
-    """
-
-    def __init__(self, path: Path, line: int) -> None:
-        self.path, self.line = path, line
-        super().__init__(
-            f"{path}: line {line} is no run of this study; choose another folder, or --fresh"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """All combinations of these values in one scenario."""
@@ -96,18 +76,17 @@ class Block:
         """Return the runs: with every rule, with none, with the attackers known, undisturbed.
 
         The mask cancels from the sum, so that where no rule looks at it the multiplier does not
-        matter: those run once, with the first.
+        matter: those run once.
         """
-        first = self.multipliers[0]
         for split, seed in product(self.splits, range(self.seeds)):
-            yield Job(self.scenario, Case(NO_ATTACK, 0.0, first, split, NO_RULE, seed))
+            yield Job(self.scenario, Case(NO_ATTACK, 0.0, _UNSEEN, split, NO_RULE, seed))
             for multiplier, rule in product(self.multipliers, self.rules):
                 yield Job(self.scenario, Case(NO_ATTACK, 0.0, multiplier, split, rule, seed))
         for attack, share, split, seed in product(
             self.attacks, self.shares, self.splits, range(self.seeds)
         ):
             for rule in (NO_RULE, KNOWN):
-                yield Job(self.scenario, Case(attack, share, first, split, rule, seed))
+                yield Job(self.scenario, Case(attack, share, _UNSEEN, split, rule, seed))
             for multiplier, rule in product(self.multipliers, self.rules):
                 yield Job(self.scenario, Case(attack, share, multiplier, split, rule, seed))
 
@@ -122,8 +101,7 @@ class Job:
     @property
     def key(self) -> str:
         """What identifies the run in the file of results: all that determines its numbers."""
-        what = {"version": _VERSION, "scenario": asdict(self.scenario), "case": asdict(self.case)}
-        return json.dumps(what, sort_keys=True)
+        return key_of(version=_VERSION, scenario=asdict(self.scenario), case=asdict(self.case))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,115 +113,37 @@ class Run:
     outcome: Outcome
 
 
-QUICK: Final = (
-    Block(
-        STEPS,
-        ATTACKS,
-        shares=(0.3,),
-        multipliers=(0.1, 0.3, 1.0),
-        splits=("even",),
-        rules=RULES,
-        seeds=2,
-    ),
+MULTIPLIERS: Final = (0.03, 0.1, 0.3, 1.0)
+SPLITS: Final = ("even", "dirichlet:0.5")
+PROMISED: Final = ("label-flip", "sign-flip", "scale:3", "scale:-3")
+"""The attacks for which the default rule is to keep the accuracy."""
+
+_PROMISE: Final = Block(
+    STEPS, PROMISED, (0.3,), (0.1, 0.3, 1.0), ("even",), (DEFAULT_RULE,), seeds=6
 )
-"""A few minutes."""
+
+QUICK: Final = (
+    Block(STEPS, ATTACKS, (0.3,), (0.1, 0.3, 1.0), ("even",), RULES, seeds=1),
+    _PROMISE,
+)
+"""A minute or two."""
 
 FULL: Final = (
-    Block(
-        STEPS,
-        ATTACKS,
-        shares=(0.1, 0.2, 0.3, 0.4),
-        multipliers=(0.03, 0.1, 0.3, 1.0, 3.0),
-        splits=("even", "dirichlet:0.5"),
-        rules=RULES,
-        seeds=4,
-    ),
-    Block(
-        PRODUCT,
-        ATTACKS,
-        shares=(0.3,),
-        multipliers=(0.1, 0.3, 1.0),
-        splits=("even", "dirichlet:0.5"),
-        rules=("mean-deviation", "trend", "evidence"),
-        seeds=4,
-    ),
+    Block(STEPS, ATTACKS, (0.1, 0.2, 0.3, 0.4), MULTIPLIERS, SPLITS, RULES, seeds=2),
+    Block(PRODUCT, ATTACKS, (0.3,), (0.1, 0.3, 1.0), SPLITS, (DEFAULT_RULE,), seeds=2),
+    _PROMISE,
 )
-"""Well over half an hour."""
+"""A quarter of an hour."""
 
 
 def run_grid(
-    blocks: Iterable[Block],
-    folder: Path,
-    *,
-    workers: int = 1,
-    advance: Callable[[int, int], None] = lambda _done, _total: None,
+    blocks: Iterable[Block], results: Results, *, workers: int, advance: Advance
 ) -> list[Run]:
-    """Run what is not yet in the folder's file of runs; return all runs of the blocks.
-
-    Every run is written as soon as it is done: an interrupted grid goes on where it stopped.
-
-    Parameters
-    ----------
-    folder
-        Exists; `runs.jsonl` in it is read and appended to.
-    workers
-        Processes; 1 runs in this one.
-    advance
-        Called with (runs there are, runs there will be).
-
-    Raises
-    ------
-    RunsUnreadable
-        If the file holds something else.
-    OptionError
-        If there is less than one worker.
-    """
-    require_at_least("workers", workers, 1)
+    """Run what has no result yet; return all runs of the blocks."""
     jobs = {job.key: job for block in blocks for job in block.jobs()}
-    path = folder / RUNS_FILE
-    done = {key: outcome for key, outcome in _read(path).items() if key in jobs}
-    todo = [job for key, job in jobs.items() if key not in done]
-    advance(len(done), len(jobs))
-    with path.open("a", encoding="utf-8") as file:
-        for job, outcome in _outcomes(todo, workers):
-            done[job.key] = outcome
-            file.write(json.dumps({"key": job.key, "outcome": asdict(outcome)}) + "\n")
-            file.flush()
-            advance(len(done), len(jobs))
-    return [Run(job.scenario.name, job.case, done[key]) for key, job in jobs.items()]
+    found = results.complete(jobs, _run, workers=workers, advance=advance)
+    return [Run(job.scenario.name, job.case, Outcome(**found[key])) for key, job in jobs.items()]
 
 
-def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Outcome]]:
-    if workers == 1:
-        for job in jobs:
-            yield job, _run(job)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(_run, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _run(job: Job) -> Outcome:
-    return simulate(job.scenario, job.case)
-
-
-def _read(path: Path) -> dict[str, Outcome]:
-    """Return the outcomes in a file; a last line cut short by an interrupt is dropped."""
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    whole, _, rest = text.rpartition("\n")
-    if rest:
-        path.write_text(whole + "\n" if whole else "", encoding="utf-8")
-    runs = {}
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            entry = json.loads(line)
-            runs[str(entry["key"])] = Outcome(**entry["outcome"])
-        except (ValueError, KeyError, TypeError):
-            raise RunsUnreadable(path, number) from None
-    return runs
+def _run(job: Job) -> dict[str, Any]:
+    return asdict(simulate(job.scenario, job.case))
