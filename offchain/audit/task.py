@@ -85,6 +85,9 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Task parameters in the order of S, each with its lowest and highest value."""
 
+TOOLS: Final = ("verifier", "noiseSampler", "judge")
+"""What a toolbox creates, in its order."""
+
 
 def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> State:
     """Start the state from the values of ``TaskCreated``, checking them."""
@@ -142,6 +145,8 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
         at.equal(f"TaskCreated.{name}", values[name], given)
     at.equal("TaskCreated.model", values["model"], model)
     at.equal("TaskCreated.toolbox", values["toolbox"], toolbox)
+    for nonce, name in enumerate(TOOLS, start=1):
+        at.equal(f"TaskCreated.{name}", values[name], created_address(toolbox, nonce))
 
 
 def check_code(

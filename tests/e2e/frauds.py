@@ -1,6 +1,6 @@
 """Every fraud that S can prove, planted in a run of real nodes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as with_fields
 from typing import Any
@@ -121,10 +121,10 @@ def two_qualified_sets(run: Run) -> Fog:
     return fog
 
 
-def false_anchor(run: Run) -> Fog:
+def false_anchor(run: Run, corrupt: Sequence[Device] = ()) -> Fog:
     """A fog with a quorum of its devices attests a sum that is not that of the commitments."""
     fog = run.fogs[0]
-    corrupt = run.devices[0][: run.shape.quorum]
+    corrupt = corrupt or run.devices[0][: run.shape.quorum]
 
     def attest(device: Device) -> Callable[[Role, Send], Iterable[Send]]:
         def react(role: Role, send: Send) -> Iterable[Send]:

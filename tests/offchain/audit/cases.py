@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from web3 import Web3
@@ -20,10 +21,13 @@ from offchain.protocol.aggregation import aggregate_challenge
 from offchain.protocol.chain import SubmitAggregate, SubmitAnchor
 from offchain.protocol.eip712 import typed_digest
 from offchain.reporting.model_file import ColumnMap, ModelFile, encode_model
+from tests.e2e import frauds
 from tests.e2e.builders import Run, Shape, World
+from tests.e2e.test_shares import altered_constant_of_the_polynomial, falsify, wrong_share
 
 SHAPE = Shape(clusters=(3, 3), threshold=2, clouds=2, statistics_rounds=1, noise_rounds=2)
 FEATURES = SHAPE.values - 1
+FRAUDULENT_SHAPE = Shape(clusters=(6, 4), threshold=2)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,28 @@ def eventful(world: World, artifacts: Artifacts) -> Case:
     claim_and_withdraw(run)
     run.sim.claim_rewards()
     return finished(run, artifacts, models)
+
+
+def fraudulent(world: World, artifacts: Artifacts) -> Case:
+    """Frauds of every kind by devices and fogs, until no cluster is left."""
+    run = world.run()
+    devices = run.devices[0]
+    frauds.false_noise(run)
+    falsify(run, devices[2], wrong_share)
+    assert run.round().settled
+    run.restore()
+    falsify(run, devices[3], altered_constant_of_the_polynomial)
+    assert run.round().settled
+    run.restore()
+    frauds.false_anchor(run, devices[4:])
+    with frauds.false_sums():
+        assert run.round().settled
+    run.restore()
+    fog, device = run.fogs[1], run.devices[1][1]
+    other = partial(frauds.without_the_last, fog)
+    run.alter(fog, messages.Selection, other, to=device, add=True)
+    assert run.round().settled
+    return finished(run, artifacts, {})
 
 
 def another_result(result: messages.Result) -> messages.Result:

@@ -12,9 +12,9 @@ from web3.types import RPCEndpoint
 
 from offchain.audit.task import Artifacts, Compiled
 from offchain.chain.artifact import Artifact
-from tests.e2e.builders import World
+from tests.e2e.builders import Shape, World
 from tests.offchain.audit import cases
-from tests.offchain.audit.cases import SHAPE, Case
+from tests.offchain.audit.cases import FRAUDULENT_SHAPE, SHAPE, Case
 
 ANVIL = Path(__file__).parents[3] / "node_modules" / ".bin" / "anvil"
 
@@ -47,14 +47,16 @@ def node() -> Iterator[Web3]:
 
 
 @pytest.fixture(scope="session")
-def played(node: Web3, artifacts: Artifacts, project: Any) -> Callable[[Callable[..., Case]], Case]:
+def played(node: Web3, artifacts: Artifacts, project: Any) -> Callable[..., Case]:
     """Plays a task from its foundation on, and takes the chain back there."""
-    world = World.found(node, Artifact.of(project), SHAPE)
+    worlds: dict[Shape, World] = {}
 
-    def play(script: Callable[..., Case]) -> Case:
+    def play(script: Callable[..., Case], shape: Shape = SHAPE) -> Case:
+        if shape not in worlds:
+            worlds[shape] = World.found(node, Artifact.of(project), shape)
         founded = ask(node, "evm_snapshot")
         try:
-            return script(world, artifacts)
+            return script(worlds[shape], artifacts)
         finally:
             ask(node, "evm_revert", founded)
 
@@ -81,3 +83,9 @@ def dropped_out(played: Callable[..., Case]) -> Case:
 def eventful(played: Callable[..., Case]) -> Case:
     """A rejected result, a withdrawn model, exits, all kinds of claims."""
     return played(cases.eventful)
+
+
+@pytest.fixture(scope="session")
+def fraudulent(played: Callable[..., Case]) -> Case:
+    """Noise, shares, witnesses, anchors and two statements, each false and slashed."""
+    return played(cases.fraudulent, FRAUDULENT_SHAPE)

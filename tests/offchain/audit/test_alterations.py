@@ -50,6 +50,8 @@ EVENTS = (
     "PoolFunded",
     "RewardClaimed",
     "CreditPaid",
+    "OffenceProven",
+    "NoiseCaseAdvanced",
     "ResultRejected",
     "Slashed",
 )
@@ -69,10 +71,21 @@ FUNCTIONS = (
     "submitAggregate",
     "fundPool",
     "claim",
+    "reportFalseShare",
+    "reportFalseWitness",
+    "reportEquivocation",
+    "reportFalseAnchor",
+    "advanceNoiseCase",
+    "reportFalseNoise",
     "reportFalseResult",
     "reportFalseVector",
 )
-NOT_READ = {("requestExit", "publicKey")}  # of a fog: only the transaction's hash covers it
+# Only the transaction's hash covers what S does not read, or reads as "all that are left".
+NOT_READ = {
+    ("requestExit", "publicKey"),  # of a fog
+    ("reportEquivocation", "publicKey"),  # of a fog
+    ("advanceNoiseCase", "slots"),
+}
 HEADER_FIELDS = [f.name for f in fields(Header)]
 TRANSACTION_ITEMS = (
     *("chain id", "nonce", "tip", "fee", "gas", "to", "value", "data", "list"),
@@ -88,8 +101,8 @@ def interface(undisturbed: Case) -> Interface:
 
 
 @pytest.fixture
-def cases(undisturbed: Case, eventful: Case) -> tuple[Case, Case]:
-    return undisturbed, eventful
+def cases(undisturbed: Case, eventful: Case, fraudulent: Case) -> tuple[Case, ...]:
+    return undisturbed, eventful, fraudulent
 
 
 def last_emission(
@@ -134,7 +147,7 @@ def test_alterations__lists_above__cover_the_whole_interface(interface: Interfac
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_event__each_field_altered__is_named(
-    event: str, cases: tuple[Case, Case], interface: Interface
+    event: str, cases: tuple[Case, ...], interface: Interface
 ) -> None:
     case, emission = last_emission(cases, interface, event)
     for field in emission.abi["inputs"]:
@@ -147,7 +160,7 @@ def test_event__each_field_altered__is_named(
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_event__left_out__is_named(
-    event: str, cases: tuple[Case, Case], interface: Interface
+    event: str, cases: tuple[Case, ...], interface: Interface
 ) -> None:
     case, emission = last_emission(cases, interface, event)
     findings = case.audit(with_log(case.record, emission)).checks.findings
@@ -156,7 +169,7 @@ def test_event__left_out__is_named(
 
 @pytest.mark.parametrize("event", ["RewardClaimed", "ClusterAnchored"])
 def test_event__emitted_twice__is_named(
-    event: str, cases: tuple[Case, Case], interface: Interface
+    event: str, cases: tuple[Case, ...], interface: Interface
 ) -> None:
     case, emission = last_emission(cases, interface, event)
     doubled = with_log(case.record, emission, emission.raw, emission.raw)
@@ -169,7 +182,7 @@ def test_event__emitted_twice__is_named(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_calldata__each_argument_altered__is_named(
-    function: str, cases: tuple[Case, Case], interface: Interface
+    function: str, cases: tuple[Case, ...], interface: Interface
 ) -> None:
     case, sent = last_call(cases, interface, function)
     for argument in sent.abi["inputs"]:
@@ -207,7 +220,7 @@ def test_evidence__altered__is_named_as_what_it_is(
     function: str,
     argument: str,
     field: str,
-    cases: tuple[Case, Case],
+    cases: tuple[Case, ...],
     interface: Interface,
 ) -> None:
     case, sent = last_call(cases, interface, function)
@@ -218,7 +231,7 @@ def test_evidence__altered__is_named_as_what_it_is(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_transaction__left_out__is_found(
-    function: str, cases: tuple[Case, Case], interface: Interface
+    function: str, cases: tuple[Case, ...], interface: Interface
 ) -> None:
     case, sent = last_call(cases, interface, function)
     assert not case.audit(with_transaction(case.record, sent.transaction, None)).valid
@@ -373,7 +386,7 @@ def test_record__number_altered__is_found(field: str, undisturbed: Case) -> None
     assert not undisturbed.audit(altered).valid
 
 
-def test_record__any_byte_altered__is_found(cases: tuple[Case, Case], preset: Preset) -> None:
+def test_record__any_byte_altered__is_found(cases: tuple[Case, ...], preset: Preset) -> None:
     source = random.Random(2)
     for case in cases:
         strings = list(byte_strings(case.record))
