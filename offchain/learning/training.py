@@ -4,8 +4,8 @@ A *method* turns (theta, rows) into an update whose sum over devices moves the m
 
     theta' = theta - rate * (sum of updates) / (sum of counts).
 
-Methods are plug-ins: a method that is not a linear step (ridge, Newton) has its own update length
-and says so by `linear_step = False`.
+Methods are plug-ins: one that is not a linear step (`ridge`, `newton`) has its own update length,
+says so by `linear_step = False`, and solves for the next model (`solving`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -276,7 +276,3 @@ class Hyperparameters:
         require_positive("clip norm", self.clip_norm)
         require_not_negative("l2", self.l2)
         require_at_least("rounds", self.rounds, 1)
-
-
-METHOD_NAMES: Final = (GradientSum.name, LocalEpochs.name)
-"""Names of the methods."""
