@@ -35,6 +35,8 @@ class Shape:
     """Sizes of a task."""
 
     clusters: tuple[int, ...] = (5,)  # devices of each
+    capacity: int = 64
+    chunks: int = 1
     packing: int = 1
     threshold: int = 3
     clouds: int = 1
@@ -52,7 +54,7 @@ class Shape:
 
     @property
     def layout(self) -> SlotLayout:
-        return SlotLayout(64, self.packing, 1, self.values)
+        return SlotLayout(self.capacity, self.packing, self.chunks, self.values)
 
     @property
     def parameters(self) -> TaskParameters:
@@ -60,8 +62,6 @@ class Shape:
         for name in ("clusters", "clouds", "values"):
             del own[name]
         return TaskParameters(
-            capacity=64,
-            chunks=1,
             beacon_delay=2,
             fractional_bits=48,
             min_samples=1,
@@ -117,7 +117,9 @@ class World:
             randomness.child(b"identities"), shape.clusters, shape.clouds
         )
         simulation.give_ether(web3, who.accounts)
-        contract = simulation.deploy(web3, artifact, who.authority, shape.parameters, bytes(128))
+        contract = simulation.deploy(
+            web3, artifact, who.authority, shape.parameters, bytes(128 * shape.chunks)
+        )
         simulation.admit_all(contract, who, shape.parameters)
         contract.transact(who.authority, "fundPool", value=10**18)
         return World(
