@@ -84,8 +84,8 @@ def replace_total(reveal: Reveal, total: bytes) -> Reveal:
     return Reveal(round=reveal.round, cluster=reveal.cluster, index=reveal.index, total=total)
 
 
-# Not here: false shares and noise. Their long loops over 8,192 slots, traced step by step as Ape starts
-# anvil, take anvil tens of gigabytes; with one small chunk they are in test_slashing.
+# Not here: false shares and noise. Their long loops over 8,192 slots, traced step by step as Ape
+# starts anvil, take anvil tens of gigabytes; with one small chunk they are in test_slashing.
 FRAUDS: list[tuple[frauds.Plant, int, bool]] = [
     (frauds.false_polynomial, FALSE_WITNESS, False),
     (frauds.false_opening, FALSE_WITNESS, False),
