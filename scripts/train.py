@@ -15,6 +15,7 @@ from rich.console import Console
 from offchain.chain.artifact import Artifact
 from offchain.errors import VerifogError
 from offchain.learning.datasets import dataset_names
+from offchain.learning.methods import METHOD_NAMES
 from offchain.learning.models import ModelKind
 from offchain.learning.selection import rule_names
 from offchain.learning.user_data import UserDataOptions
@@ -50,6 +51,7 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @click.command(epilog=EPILOG, context_settings={"max_content_width": 100})
 @option("dataset", f"Data set: {', '.join(dataset_names())}.", type=str)
 @option("model", f"{', '.join(k.value for k in ModelKind)}. Default: as the data set.", type=str)
+@option("method", f"How the model is fitted: {', '.join(METHOD_NAMES)}.", type=str)
 @option("devices", "Devices, spread evenly over the clusters.", type=int)
 @option("fogs", "Clusters, each with one fog node.", type=int)
 @option("rounds", "Training rounds, after a statistics round. Default: as the data set.", type=int)

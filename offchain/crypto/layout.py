@@ -146,6 +146,25 @@ class SlotLayout:
         plain = FieldVector.from_int64(slots)
         return self.with_blinding(plain, blinding.field_vector(int(mask.sum())))
 
+    def spread(self, numbers: Sequence[int]) -> FieldVector:
+        """Build the vector with numbers of any size in its data slots, and zeros elsewhere.
+
+        For what is public, such as a model: there is no blinding.
+
+        Raises
+        ------
+        LengthError
+            If there are more numbers than the count and the values.
+        """
+        if len(numbers) > 1 + self.values:
+            raise LengthError("count and values", len(numbers), 1 + self.values)
+        slots = [0] * self.length
+        for slot, number in zip(
+            np.flatnonzero(~self.blinding_mask).tolist(), numbers, strict=False
+        ):
+            slots[slot] = int(number)
+        return FieldVector.from_ints(slots)
+
     def with_blinding(self, plain: FieldVector, blinding: FieldVector) -> FieldVector:
         """Return `plain` with its blinding slots replaced, in order, by the elements given.
 

@@ -1,6 +1,7 @@
 """The options of a training run: checked before anything runs, with errors that name them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from offchain.crypto.candidates import NoiseShape
@@ -11,16 +12,18 @@ from offchain.learning.data_notes import Note
 from offchain.learning.datasets import load
 from offchain.learning.defaults import DEFAULT_NOISE_MULTIPLIER, defaults, own_data_defaults
 from offchain.learning.errors import LearningError, OptionError
+from offchain.learning.methods import METHOD_NAMES, method_parameters, update_slots
 from offchain.learning.models import Model, ModelKind
 from offchain.learning.partition import DeviceData, Split, parse_split
 from offchain.learning.selection import rule_names
 from offchain.learning.tasks import Dataset
-from offchain.learning.training import Hyperparameters
+from offchain.learning.training import Hyperparameters, LocalEpochs
 from offchain.learning.user_data import UserData, UserDataOptions, load_user_data
 
 MAX_CLUSTERS = 64
 MAX_DEVICES_IN_CLUSTER = 1024
 MAX_CANDIDATES = 64
+MAX_CHUNKS = 64
 SECRETS = ("os", "seed")
 
 
@@ -44,6 +47,7 @@ class TrainOptions:
 
     dataset: str = "fault7"
     model: str | None = None
+    method: str = METHOD_NAMES[0]
     devices: int = 16
     fogs: int = 2
     rounds: int | None = None
@@ -108,15 +112,11 @@ def plan(options: TrainOptions) -> TrainPlan:
     try:
         kind = ModelKind(options.model) if options.model else dataset.default_kind
         model = dataset.model(kind)
-        hyperparameters = (
-            defaults(options.dataset, kind)
-            if own is None
-            else own_data_defaults(model, max(1, len(dataset.X_train) // options.devices))
-        )
     except (LearningError, ValueError) as error:
         known = ", ".join(k.value for k in ModelKind)
         bound = str(error) if isinstance(error, LearningError) else f"must be one of {known}"
         raise OptionRefused("model", options.model, bound) from None
+    hyperparameters = _hyperparameters(options, dataset, model, () if own is None else own.parts)
     try:
         split = parse_split(options.split)
     except LearningError as error:
@@ -131,7 +131,8 @@ def plan(options: TrainOptions) -> TrainPlan:
             "devices", options.devices, f"at most {len(dataset.X_train) // 8} for this data set"
         )
     statistics = 2 * (model.features + 1 + len(dataset.class_names))
-    layout = _layout(options, max(model.parameter_count, statistics))
+    update = _update_slots(options, hyperparameters, model)
+    layout = _layout(options, max(update, statistics))
     threshold = _threshold(options, min(clusters))
     return TrainPlan(
         options=options,
@@ -148,6 +149,32 @@ def plan(options: TrainOptions) -> TrainPlan:
         parts=parts,
         notes=() if own is None else own.notes,
     )
+
+
+def _hyperparameters(
+    options: TrainOptions, dataset: Dataset, model: Model, parts: Sequence[DeviceData]
+) -> Hyperparameters:
+    rows = len(dataset.X_train)
+    try:
+        if options.method != LocalEpochs.name:
+            average = -(-rows // options.devices)
+            largest = max((part.count for part in parts), default=average)
+            return method_parameters(options.method, model, rows, largest)
+        if options.own is not None:
+            return own_data_defaults(model, max(1, rows // options.devices))
+        return defaults(options.dataset, model.kind)
+    except OptionError as error:
+        raise OptionRefused("method", options.method, error.bound) from None
+    except LearningError as error:
+        option = "model" if options.method == LocalEpochs.name else "method"
+        raise OptionRefused(option, getattr(options, option), str(error)) from None
+
+
+def _update_slots(options: TrainOptions, parameters: Hyperparameters, model: Model) -> int:
+    try:
+        return update_slots(parameters.method, model, options.noise_multiplier)
+    except OptionError as error:
+        raise OptionRefused("noise-multiplier", options.noise_multiplier, error.bound) from None
 
 
 def _own_data(options: TrainOptions) -> UserData | None:
@@ -192,20 +219,26 @@ def _layout(options: TrainOptions, values: int) -> SlotLayout:
         _refuse("packing", packing, f"a power of two from 1 to {MAX_CAPACITY // 4}")
     try:
         if capacity is None:
-            return SlotLayout.fitting(values, packing)
+            return _within_chunks(SlotLayout.fitting(values, packing))
         if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or capacity & (capacity - 1):
             _refuse("capacity", capacity, f"a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}")
         usable = capacity - BLINDING_PER_BLOCK * packing
-        if usable < 1 + values:
+        if usable < 1 + values and capacity < MAX_CAPACITY:
             _refuse(
                 "capacity",
                 capacity,
                 f"too small: {1 + values} slots are needed, {max(usable, 0)} are usable "
                 f"with packing {packing}",
             )
-        return SlotLayout(capacity, packing, 1, values)
+        return _within_chunks(SlotLayout.fitting(values, packing, capacity))
     except CryptoError as error:
         raise OptionRefused("packing", packing, str(error)) from None
+
+
+def _within_chunks(layout: SlotLayout) -> SlotLayout:
+    if layout.chunks > MAX_CHUNKS:
+        _refuse("method", f"{layout.values} values", f"need {layout.chunks} chunks of {MAX_CHUNKS}")
+    return layout
 
 
 def _threshold(options: TrainOptions, smallest: int) -> int:

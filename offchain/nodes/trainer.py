@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance, class_vector
+from offchain.learning.digits import DigitEncoding
 from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.methods import digit_encoding, require_solving
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
 from offchain.learning.selection import Criterion, SelectionRule
@@ -21,6 +23,7 @@ from offchain.learning.statistics import (
 )
 from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters, device_update
+from offchain.nodes.solver import ModelSolver
 from offchain.protocol.errors import NotSelected
 from offchain.protocol.selecting import Chosen
 
@@ -42,7 +45,9 @@ class LearningTask:
     model, hyperparameters
         What is trained, and how.
     encoding, statistics
-        Fixed-point encodings of updates and of the statistics round.
+        Fixed-point encodings of updates (and the unit of models) and of the statistics round.
+    digits
+        Encoding of the updates of a method that solves; None where S takes the step.
     """
 
     dataset_name: str
@@ -53,11 +58,21 @@ class LearningTask:
     hyperparameters: Hyperparameters
     encoding: UpdateEncoding
     statistics: UpdateEncoding
+    digits: DigitEncoding | None = None
 
     @property
     def values(self) -> int:
-        """Number of values of the longest update: the model's, or the statistics'."""
-        return max(self.model.parameter_count, 2 * (len(self.ranges) + len(self.class_names)))
+        """Number of values of the longest update: training's, or the statistics'."""
+        update = self.model.parameter_count if self.digits is None else self.digits.slots
+        return max(update, 2 * (len(self.ranges) + len(self.class_names)))
+
+    def solver(self) -> ModelSolver | None:
+        """What every fog solves with; None where S takes the step."""
+        if self.digits is None:
+            return None
+        parameters = self.hyperparameters
+        method = require_solving(parameters.method)
+        return ModelSolver(self.model, method, parameters.l2, self.encoding, self.digits)
 
     def standardiser(self, slots: Sequence[int], devices: int) -> Standardiser:
         """Read the result of the statistics round.
@@ -145,6 +160,9 @@ def learning_task(
             min_samples=min_samples,
             max_samples=max_samples,
         ),
+        digits=digit_encoding(
+            hyperparameters.method, model, noise_multiplier, clip_norm, min_samples, max_samples
+        ),
     )
 
 
@@ -195,7 +213,8 @@ class LearningTrainer:
             l2=task.hyperparameters.l2,
             rng=self._rng,
         )
-        return task.encoding.encode_update(made.count, made.values)
+        encoding = task.digits or task.encoding
+        return encoding.encode_update(made.count, made.values)
 
     def absorb(self, statistics: Sequence[int]) -> None:
         """Standardise the rows with the result of the statistics round."""

@@ -22,7 +22,7 @@ from offchain.learning.selection import Within, selection_rule
 from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
 from offchain.nodes.dropout import SilentDevices
-from offchain.nodes.options import TrainOptions, TrainPlan
+from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
 from offchain.nodes.simulation import (
     ETHER,
     Simulation,
@@ -105,6 +105,10 @@ class TrainingRun:
             raise WrongChain(
                 f"network: chain id {web3.eth.chain_id}, training in one process needs a local "
                 f"chain ({LOCAL_CHAIN_ID})"
+            )
+        if not plan.hyperparameters.method.linear_step:
+            raise OptionRefused(
+                "method", plan.options.method, "needs a vote of the fogs, which S does not take yet"
             )
         self._plan = plan
         options = plan.options

@@ -17,6 +17,31 @@ def test_plan__defaults__fit_the_default_data_set() -> None:
     assert made.threshold == 5
 
 
+@pytest.mark.parametrize(
+    ("dataset", "method", "noise", "shape"),
+    [
+        ("petrobras", "ridge", 1.0, (4096, 5)),
+        ("softsensor", "ridge", 1.0, (2048, 1)),
+        ("fault2", "newton", 1.0, (4096, 1)),
+        ("fault2", "newton", 10.0, (4096, 2)),
+        ("fault7", "newton", 1.0, (4096, 1)),
+        ("fault18", "newton", 1.0, (4096, 8)),
+        ("fault7", "sgd", 1.0, (512, 1)),
+    ],
+)
+def test_plan__method__has_the_chunks_that_its_sums_need(
+    dataset: str, method: str, noise: float, shape: tuple[int, int]
+) -> None:
+    options = replace(DEFAULTS, dataset=dataset, method=method, noise_multiplier=noise)
+    layout = plan(options).layout
+    assert (layout.capacity, layout.chunks) == shape
+
+
+def test_plan__capacity_4096_given__takes_further_chunks() -> None:
+    options = replace(DEFAULTS, dataset="petrobras", method="ridge", capacity=4096)
+    assert plan(options).layout.chunks == 5
+
+
 def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
     made = plan(replace(DEFAULTS, devices=17, fogs=3))
     assert made.clusters == (6, 6, 5)
@@ -29,6 +54,16 @@ def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
         ({"dataset": "nope"}, "--dataset: nope: "),
         ({"model": "tree"}, "--model: tree: must be one of linear, logistic, softmax"),
         ({"model": "linear"}, "--model: linear: "),
+        ({"method": "guess"}, "--method: guess: unknown method 'guess'; there is: local, newton, "),
+        ({"method": "ridge"}, "--method: ridge: solves linear models, not softmax"),
+        (
+            {"method": "newton", "dataset": "softsensor"},
+            "--method: newton: is for classes; a linear model takes ridge",
+        ),
+        (
+            {"method": "ridge", "dataset": "petrobras", "noise_multiplier": 100.0},
+            "--noise-multiplier: 100.0: leaves no room for 4559 values of 2 digits",
+        ),
         ({"devices": 5}, "--devices: 5: at least 3 for each of 2 fogs"),
         ({"devices": 4000}, "--devices: 4000: "),
         ({"fogs": 0}, "--fogs: 0: from 1 to 64"),
