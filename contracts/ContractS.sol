@@ -4,13 +4,15 @@ pragma solidity =0.8.37;
 import { Toolbox } from "./Toolbox.sol";
 import { IContractS } from "./interfaces/IContractS.sol";
 import { POINT_BYTES } from "./libraries/Bls12381.sol";
-import { Disputes } from "./parts/Disputes.sol";
+import { Extended } from "./parts/Extended.sol";
+import { Settlement } from "./parts/Settlement.sol";
 import { Task } from "./parts/Task.sol";
 
 /// @title Contract S
 /// @notice The enforcer of one Verifog task. IContractS.sol is the reading copy; the parts are, from the
-/// bottom: Task, Ledger, Membership, Rounds, Settlement, Disputes.
-contract ContractS is Disputes {
+/// bottom: TaskStorage, Task, Phases, Keys, Anchoring, Settlement. What is not done in every round by every
+/// cluster is in the extension, whose functions Extended.sol lists.
+contract ContractS is Settlement, Extended {
     /// @param p The task's parameters, within the bounds of the specification, section 2.1.
     /// @param initialModel Commitment to the initial model, one point a chunk; infinity is allowed.
     /// @param toolbox What S computes with.
@@ -19,7 +21,7 @@ contract ContractS is Disputes {
     {
         _requireLength(initialModel.length, POINT_BYTES * p.chunks);
         _verifier.requirePoints(initialModel, true);
-        modelDigest = keccak256(initialModel);
+        _modelDigest = keccak256(initialModel);
         _emitTaskCreated(p, initialModel, address(toolbox));
     }
 
@@ -28,22 +30,19 @@ contract ContractS is Disputes {
     // ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IContractS
-    function sampleNoise(bytes32 seed, uint256 from, uint256 to)
-        external
-        view
-        override
-        answeredBy(noiseSampler)
-        returns (int256[] memory)
-    { }
+    function phase() external view override returns (Phase) {
+        return _phaseOf(_latest);
+    }
 
     /// @inheritdoc IContractS
-    function blindingNoise(bytes32 seed, uint256 slot)
-        external
-        view
-        override
-        answeredBy(noiseSampler)
-        returns (uint256)
-    { }
+    function currentRound() external view override returns (uint256) {
+        return _latest.number;
+    }
+
+    /// @inheritdoc IContractS
+    function modelDigest() external view override returns (bytes32) {
+        return _modelDigest;
+    }
 
     // ------------------------------------------------------------------------------------------------
     // Internal
@@ -58,6 +57,7 @@ contract ContractS is Disputes {
             noiseSampler,
             address(_verifier),
             judge,
+            extension,
             p.capacity,
             p.packing,
             p.chunks,
@@ -80,7 +80,7 @@ contract ContractS is Disputes {
             p.cloudStake,
             p.reward,
             initialModel,
-            modelDigest
+            _modelDigest
         );
     }
 }

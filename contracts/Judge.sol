@@ -3,6 +3,7 @@ pragma solidity =0.8.37;
 
 import { NoiseSampler } from "./NoiseSampler.sol";
 import { IContractS } from "./interfaces/IContractS.sol";
+import { ITask } from "./interfaces/ITask.sol";
 import { Bitmap } from "./libraries/Bitmap.sol";
 import { BlockHeader } from "./libraries/BlockHeader.sol";
 import { Bls12381, PACKED_POINT_BYTES, POINT_BYTES, R } from "./libraries/Bls12381.sol";
@@ -17,7 +18,7 @@ import { Transcript } from "./libraries/Transcript.sol";
 /// device's, as the reporter gave it.
 struct Verdict {
     address account;
-    IContractS.Offence offence;
+    ITask.Offence offence;
     uint256 round;
     uint256 cluster;
     bytes32 evidence;
@@ -46,33 +47,33 @@ contract Judge {
     // ------------------------------------------------------------------------------------------------
 
     function reportFalseShare(
-        IContractS.SignedWitness calldata w,
+        ITask.SignedWitness calldata w,
         uint256 x,
         uint256 position,
         bytes calldata share,
         bytes32[] calldata path,
         bytes calldata publicKey
     ) external view returns (Verdict memory) {
-        IContractS.TaskParameters memory p = _task().taskParameters();
+        ITask.TaskParameters memory p = _task().taskParameters();
         (address dealer,) = _dealer(w, p);
         bytes32 leaf = Transcript.shareLeaf(x, share);
         _requireUnder(w.root, leaf, position, path);
         (uint256 value, bool good) = _foldShare(share, _rho(w, p, dealer), p);
         if (good) {
             (uint256 expected,) = Horner.evaluate(w.polynomial, x);
-            if (value == expected) revert IContractS.ShareHolds(x);
+            if (value == expected) revert ITask.ShareHolds(x);
         }
         return Verdict(
-            dealer, IContractS.Offence.FalseShare, w.round, w.cluster, leaf, address(0), publicKey
+            dealer, ITask.Offence.FalseShare, w.round, w.cluster, leaf, address(0), publicKey
         );
     }
 
-    function reportFalseWitness(IContractS.SignedWitness calldata w, bytes calldata publicKey)
+    function reportFalseWitness(ITask.SignedWitness calldata w, bytes calldata publicKey)
         external
         view
         returns (Verdict memory)
     {
-        IContractS.TaskParameters memory p = _task().taskParameters();
+        ITask.TaskParameters memory p = _task().taskParameters();
         (address dealer, bytes32 structHash) = _dealer(w, p);
         uint256 rho = _rho(w, p, dealer);
         if (
@@ -80,10 +81,10 @@ contract Judge {
                 && Kzg.isOpening(
                     Kzg.combineChunks(w.commitments, rho, p.capacity), rho, w.opened, w.proof
                 )
-        ) revert IContractS.WitnessHolds(structHash);
+        ) revert ITask.WitnessHolds(structHash);
         return Verdict(
             dealer,
-            IContractS.Offence.FalseWitness,
+            ITask.Offence.FalseWitness,
             w.round,
             w.cluster,
             structHash,
@@ -97,7 +98,7 @@ contract Judge {
     // ------------------------------------------------------------------------------------------------
 
     function reportEquivocation(
-        IContractS.Statement kind,
+        ITask.Statement kind,
         bytes calldata first,
         bytes calldata firstSignature,
         bytes calldata second,
@@ -110,21 +111,21 @@ contract Judge {
         for (uint256 i = 0; i < occasion; ++i) {
             uint256 one = _word(first, i);
             uint256 other = _word(second, i);
-            if (one != other) revert IContractS.AnotherOccasion(i, one, other);
+            if (one != other) revert ITask.AnotherOccasion(i, one, other);
         }
         bytes32 structHash = keccak256(abi.encodePacked(typehash, first));
         bytes32 otherHash = keccak256(abi.encodePacked(typehash, second));
-        if (structHash == otherHash) revert IContractS.SameStatement(structHash);
+        if (structHash == otherHash) revert ITask.SameStatement(structHash);
         bytes32 domain = _task().domainSeparator();
         address signer = Statements.signerOf(domain, structHash, firstSignature);
         address otherSigner = Statements.signerOf(domain, otherHash, secondSignature);
-        if (signer != otherSigner) revert IContractS.WrongSigner(otherSigner, signer);
+        if (signer != otherSigner) revert ITask.WrongSigner(otherSigner, signer);
         uint256 cluster = _word(first, 1);
         if (occasion == 3) _requireDevice(signer, cluster, _word(first, 2));
         else _requireFog(signer, cluster);
         return Verdict(
             signer,
-            IContractS.Offence.Equivocation,
+            ITask.Offence.Equivocation,
             _word(first, 0),
             cluster,
             otherHash,
@@ -140,7 +141,7 @@ contract Judge {
     function reportFalseAnchor(
         uint256 roundId,
         uint256 clusterId,
-        IContractS.Anchor calldata anchored,
+        ITask.Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest,
         bytes calldata leaves
@@ -148,16 +149,13 @@ contract Judge {
         bytes32 message = _requireRecord(roundId, clusterId, anchored, signerCount, vectorDigest);
         (bytes32 root, bytes memory sum, bool qualified) = _readLeaves(anchored, clusterId, leaves);
         if (root != anchored.sharesRoot) {
-            revert IContractS.WrongLeaves(root, anchored.sharesRoot);
+            revert ITask.WrongLeaves(root, anchored.sharesRoot);
         }
         if (qualified && keccak256(sum) == keccak256(anchored.commitments)) {
-            revert IContractS.AnchorHolds(message);
+            revert ITask.AnchorHolds(message);
         }
         (address fog,,,,,) = _task().cluster(clusterId);
-        return
-            Verdict(
-                fog, IContractS.Offence.FalseAnchor, roundId, clusterId, message, address(0), ""
-            );
+        return Verdict(fog, ITask.Offence.FalseAnchor, roundId, clusterId, message, address(0), "");
     }
 
     // ------------------------------------------------------------------------------------------------
@@ -167,13 +165,13 @@ contract Judge {
     /// @return caseId The case.
     /// @return done How many slots are computed after this step.
     /// @return value The sum over them.
-    function advanceNoiseCase(IContractS.NoiseEvidence calldata e, uint256 slots)
+    function advanceNoiseCase(ITask.NoiseEvidence calldata e, uint256 slots)
         external
         view
         returns (bytes32 caseId, uint256 done, uint256 value)
     {
         (caseId,) = _noiseCase(e);
-        IContractS.TaskParameters memory p = _task().taskParameters();
+        ITask.TaskParameters memory p = _task().taskParameters();
         (, done, value) = _task().noiseCase(caseId);
         uint256 left = uint256(p.capacity) * p.chunks - done;
         if (slots > left) slots = left;
@@ -190,24 +188,24 @@ contract Judge {
     }
 
     function reportFalseNoise(
-        IContractS.NoiseEvidence calldata e,
+        ITask.NoiseEvidence calldata e,
         bytes calldata commitments,
         bytes calldata proof,
         bytes calldata publicKey
     ) external view returns (Verdict memory) {
         (bytes32 caseId, address device) = _noiseCase(e);
-        IContractS.TaskParameters memory p = _task().taskParameters();
+        ITask.TaskParameters memory p = _task().taskParameters();
         (address reporter, uint256 done, uint256 value) = _task().noiseCase(caseId);
         uint256 slots = uint256(p.capacity) * p.chunks;
-        if (done != slots) revert IContractS.NoiseCaseIncomplete(caseId, done, slots);
+        if (done != slots) revert ITask.NoiseCaseIncomplete(caseId, done, slots);
         bytes32 given = keccak256(commitments);
-        if (given != e.actual) revert IContractS.WrongCommitments(given, e.actual);
+        if (given != e.actual) revert ITask.WrongCommitments(given, e.actual);
         _requireLength(commitments.length, POINT_BYTES * p.chunks);
         Bls12381.requireSubgroup(commitments);
         uint256 z = uint256(caseId) % R;
         Kzg.requireOpening(Kzg.combineChunks(commitments, z, p.capacity), z, value, proof);
         return Verdict(
-            device, IContractS.Offence.FalseNoise, e.batch, e.cluster, caseId, reporter, publicKey
+            device, ITask.Offence.FalseNoise, e.batch, e.cluster, caseId, reporter, publicKey
         );
     }
 
@@ -225,10 +223,10 @@ contract Judge {
         bytes32 structHash =
             keccak256(abi.encode(Statements.RESULT, roundId, commitmentDigest, vectorDigest));
         address signer = Statements.signerOf(_task().domainSeparator(), structHash, signature);
-        if (signer != cloud) revert IContractS.NotCloudOfRound(signer, roundId);
+        if (signer != cloud) revert ITask.NotCloudOfRound(signer, roundId);
         bytes32 given = Transcript.result(commitmentDigest, vectorDigest);
-        if (given == accepted) revert IContractS.ResultIsAccepted(roundId);
-        return Verdict(cloud, IContractS.Offence.FalseResult, roundId, 0, given, address(0), "");
+        if (given == accepted) revert ITask.ResultIsAccepted(roundId);
+        return Verdict(cloud, ITask.Offence.FalseResult, roundId, 0, given, address(0), "");
     }
 
     function reportFalseVector(
@@ -242,17 +240,17 @@ contract Judge {
         bytes32 commitmentDigest = keccak256(commitments);
         bytes32 vectorDigest = keccak256(vector);
         bytes32 given = Transcript.result(commitmentDigest, vectorDigest);
-        if (given != accepted) revert IContractS.WrongResult(roundId, given, accepted);
-        IContractS.TaskParameters memory p = _task().taskParameters();
+        if (given != accepted) revert ITask.WrongResult(roundId, given, accepted);
+        ITask.TaskParameters memory p = _task().taskParameters();
         uint256 z = Transcript.aggregateChallenge(
             _task().domainSeparator(), roundId, included, commitmentDigest, vectorDigest
         );
         Kzg.requireOpening(Kzg.combineChunks(commitments, z, p.capacity), z, y, proof);
         (uint256 value, bool canonical) = Horner.evaluate(vector, z);
         if (canonical && vector.length == 32 * uint256(p.capacity) * p.chunks && value == y) {
-            revert IContractS.VectorIsAccepted(roundId, y);
+            revert ITask.VectorIsAccepted(roundId, y);
         }
-        return Verdict(cloud, IContractS.Offence.FalseVector, roundId, 0, given, address(0), "");
+        return Verdict(cloud, ITask.Offence.FalseVector, roundId, 0, given, address(0), "");
     }
 
     // ------------------------------------------------------------------------------------------------
@@ -261,18 +259,18 @@ contract Judge {
 
     function beacon(uint256 roundId, bytes calldata header) external view returns (bytes32) {
         (, uint256 number,,,,,,,,,,,) = _task().round(roundId);
-        if (block.number <= number) revert IContractS.BeaconNotYet(number, block.number);
+        if (block.number <= number) revert ITask.BeaconNotYet(number, block.number);
         bytes32 expected = BlockHeader.hashOf(number);
-        if (expected == 0) revert IContractS.BeaconTooOld(number, block.number);
+        if (expected == 0) revert ITask.BeaconTooOld(number, block.number);
         bytes32 given = keccak256(header);
-        if (given != expected) revert IContractS.WrongHeader(given, expected);
+        if (given != expected) revert ITask.WrongHeader(given, expected);
         return Transcript.beacon(_task().domainSeparator(), roundId, BlockHeader.prevrandao(header));
     }
 
     function verifyShareSum(
         uint256 roundId,
         uint256 clusterId,
-        IContractS.Anchor calldata anchored,
+        ITask.Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest,
         uint256 index,
@@ -289,7 +287,7 @@ contract Judge {
     function verifyCumulative(
         uint256 roundId,
         uint256 clusterId,
-        IContractS.Anchor calldata anchored,
+        ITask.Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest
     ) external view returns (bool) {
@@ -308,7 +306,7 @@ contract Judge {
 
     function _requireDevice(address account, uint256 clusterId, uint256 index) private view {
         if (!_isDevice(account, clusterId, index)) {
-            revert IContractS.NotDeviceOfCluster(account, clusterId, index);
+            revert ITask.NotDeviceOfCluster(account, clusterId, index);
         }
     }
 
@@ -318,14 +316,14 @@ contract Judge {
         view
         returns (bool)
     {
-        (IContractS.Role role,,,, uint256 cluster, uint256 place,) = _task().member(account);
-        return role == IContractS.Role.Device && cluster == clusterId && place == index;
+        (ITask.Role role,,,, uint256 cluster, uint256 place,) = _task().member(account);
+        return role == ITask.Role.Device && cluster == clusterId && place == index;
     }
 
     function _requireFog(address account, uint256 clusterId) private view {
-        (IContractS.Role role,,,, uint256 cluster,,) = _task().member(account);
-        if (role != IContractS.Role.Fog || cluster != clusterId) {
-            revert IContractS.NotFogOfCluster(clusterId, account);
+        (ITask.Role role,,,, uint256 cluster,,) = _task().member(account);
+        if (role != ITask.Role.Fog || cluster != clusterId) {
+            revert ITask.NotFogOfCluster(clusterId, account);
         }
     }
 
@@ -338,7 +336,7 @@ contract Judge {
         if (roundId != 0 && roundId <= _task().currentRound()) {
             (,,,,,,,,,, included, cloud, digest) = _task().round(roundId);
         }
-        if (digest == 0) revert IContractS.RoundNotSettled(roundId);
+        if (digest == 0) revert ITask.RoundNotSettled(roundId);
     }
 
     /// @dev The record of a cluster and the anchor message in it. `vectorDigest` is zero before the sum is
@@ -346,7 +344,7 @@ contract Judge {
     function _recordOf(
         uint256 roundId,
         uint256 clusterId,
-        IContractS.Anchor calldata anchored,
+        ITask.Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest
     ) private view returns (bytes32 record, bytes32 message) {
@@ -361,14 +359,14 @@ contract Judge {
     function _requireRecord(
         uint256 roundId,
         uint256 clusterId,
-        IContractS.Anchor calldata anchored,
+        ITask.Anchor calldata anchored,
         uint256 signerCount,
         bytes32 vectorDigest
     ) private view returns (bytes32 message) {
         bytes32 given;
         (given, message) = _recordOf(roundId, clusterId, anchored, signerCount, vectorDigest);
         bytes32 stored = _task().recordOf(roundId, clusterId);
-        if (given != stored) revert IContractS.WrongRecord(clusterId, given, stored);
+        if (given != stored) revert ITask.WrongRecord(clusterId, given, stored);
     }
 
     // ------------------------------------------------------------------------------------------------
@@ -377,7 +375,7 @@ contract Judge {
 
     /// @dev Who signed the witness, as the device it names, and its struct hash. The points are checked to be
     /// points in their only encoding: another of the same point would give another challenge.
-    function _dealer(IContractS.SignedWitness calldata w, IContractS.TaskParameters memory p)
+    function _dealer(ITask.SignedWitness calldata w, ITask.TaskParameters memory p)
         private
         view
         returns (address dealer, bytes32 structHash)
@@ -405,21 +403,20 @@ contract Judge {
     }
 
     /// @dev The challenge of the dealing.
-    function _rho(
-        IContractS.SignedWitness calldata w,
-        IContractS.TaskParameters memory p,
-        address dealer
-    ) private view returns (uint256) {
-        bytes32 context = Transcript.context(
-            _task().domainSeparator(), w.round, w.cluster, w.selection
-        );
+    function _rho(ITask.SignedWitness calldata w, ITask.TaskParameters memory p, address dealer)
+        private
+        view
+        returns (uint256)
+    {
+        bytes32 context =
+            Transcript.context(_task().domainSeparator(), w.round, w.cluster, w.selection);
         return Transcript.shareChallenge(
             context, dealer, keccak256(w.commitments), w.root, w.count, p.threshold, p.packing
         );
     }
 
     /// @dev `sum_c rho^(D c) sum_q rho^q share_(c, q)`, and whether the share is one: C D / l scalars.
-    function _foldShare(bytes calldata share, uint256 rho, IContractS.TaskParameters memory p)
+    function _foldShare(bytes calldata share, uint256 rho, ITask.TaskParameters memory p)
         private
         pure
         returns (uint256 value, bool good)
@@ -437,9 +434,9 @@ contract Judge {
 
     /// @dev Whether P has t + l - 1 scalars and `sum_p rho^(m p) P(-p)` is the opened value, m = D / l.
     function _foldsToOpened(
-        IContractS.SignedWitness calldata w,
+        ITask.SignedWitness calldata w,
         uint256 rho,
-        IContractS.TaskParameters memory p
+        ITask.TaskParameters memory p
     ) private pure returns (bool) {
         if (w.polynomial.length != 32 * (uint256(p.threshold) + p.packing - 1)) {
             return false;
@@ -459,7 +456,7 @@ contract Judge {
         pure
     {
         bytes32 given = Merkle.rootOf(leaf, position, path);
-        if (given != root) revert IContractS.NotUnderRoot(leaf, given, root);
+        if (given != root) revert ITask.NotUnderRoot(leaf, given, root);
     }
 
     // ------------------------------------------------------------------------------------------------
@@ -468,11 +465,11 @@ contract Judge {
 
     /// @dev Root and sum of the leaves, and whether they are those of the qualified devices, in the order of
     /// index.
-    function _readLeaves(
-        IContractS.Anchor calldata anchored,
-        uint256 clusterId,
-        bytes calldata leaves
-    ) private view returns (bytes32 root, bytes memory sum, bool qualified) {
+    function _readLeaves(ITask.Anchor calldata anchored, uint256 clusterId, bytes calldata leaves)
+        private
+        view
+        returns (bytes32 root, bytes memory sum, bool qualified)
+    {
         uint256 chunks = anchored.commitments.length / POINT_BYTES;
         uint256 size = LEAF_HEAD_BYTES + chunks * PACKED_POINT_BYTES;
         uint256 count = leaves.length / size;
@@ -511,12 +508,12 @@ contract Judge {
 
     /// @dev The case that the evidence makes, and whose it is: the device signed the root, the leaf lies under
     /// it, the seed has the leaf's hash, and its noise is said to have another commitment than the leaf's.
-    function _noiseCase(IContractS.NoiseEvidence calldata e)
+    function _noiseCase(ITask.NoiseEvidence calldata e)
         private
         view
         returns (bytes32 caseId, address device)
     {
-        if (e.claimed == e.actual) revert IContractS.NoiseIsCommitted(e.claimed);
+        if (e.claimed == e.actual) revert ITask.NoiseIsCommitted(e.claimed);
         bytes32 domain = _task().domainSeparator();
         bytes32 structHash =
             keccak256(abi.encode(Statements.NOISE_ROOT, e.batch, e.cluster, e.index, e.root));
@@ -536,6 +533,6 @@ contract Judge {
     }
 
     function _requireLength(uint256 given, uint256 expected) private pure {
-        if (given != expected) revert IContractS.WrongLength(given, expected);
+        if (given != expected) revert ITask.WrongLength(given, expected);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "./interfaces/IContractS.sol";
+import { ITask } from "./interfaces/ITask.sol";
 import { R } from "./libraries/Bls12381.sol";
 import { GaussianTable } from "./libraries/GaussianTable.sol";
 
@@ -80,7 +80,7 @@ contract NoiseSampler {
     }
 
     function _requireSlots(uint256 from, uint256 to) private pure {
-        if (from > to || to > SLOTS) revert IContractS.SlotsOutOfRange(from, to);
+        if (from > to || to > SLOTS) revert ITask.SlotsOutOfRange(from, to);
     }
 
     function _noise(Table memory table, bytes32 seed, uint256 slot) private pure returns (int256) {

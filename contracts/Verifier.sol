@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "./interfaces/IContractS.sol";
+import { ITask } from "./interfaces/ITask.sol";
 import { Attestation } from "./libraries/Attestation.sol";
 import { Bls12381, G1Point, POINT_BYTES, R } from "./libraries/Bls12381.sol";
 import { Kzg } from "./libraries/Kzg.sol";
@@ -24,7 +24,7 @@ contract Verifier {
         returns (bool)
     {
         if (signature.length != Attestation.SIGNATURE_BYTES) {
-            revert IContractS.WrongLength(signature.length, Attestation.SIGNATURE_BYTES);
+            revert ITask.WrongLength(signature.length, Attestation.SIGNATURE_BYTES);
         }
         return Attestation.verify(key, message, signature);
     }
@@ -36,7 +36,7 @@ contract Verifier {
         if (infinityAllowed) return;
         for (uint256 i = 0; i < copy.length / POINT_BYTES; ++i) {
             if (Bls12381.isInfinity(Bls12381.pointAt(copy, i))) {
-                revert IContractS.CommitmentAtInfinity(i);
+                revert ITask.CommitmentAtInfinity(i);
             }
         }
     }

@@ -50,6 +50,7 @@ def artifacts() -> Artifacts:
         verifier=Compiled.of(project.Verifier.contract_type),
         noise_sampler=Compiled.of(project.NoiseSampler.contract_type),
         judge=Compiled.of(project.Judge.contract_type),
+        extension=Compiled.of(project.Extension.contract_type),
     )
 
 

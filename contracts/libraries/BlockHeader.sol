@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 
 /// @title Past blocks: hashes that the chain remembers, fields of a header
 library BlockHeader {
@@ -32,10 +32,10 @@ library BlockHeader {
         for (uint256 i = 0; i < SHORT_ITEMS; ++i) {
             // A byte below 0x80 stands for itself, 0x80 + n for a string of n < 56 bytes.
             uint256 prefix = uint8(header[cursor]);
-            if (prefix >= 0xb8) revert IContractS.MalformedHeader();
+            if (prefix >= 0xb8) revert ITask.MalformedHeader();
             cursor += prefix < 0x80 ? 1 : prefix - 0x7f;
         }
-        if (header[0] != 0xf9 || header[cursor] != 0xa0) revert IContractS.MalformedHeader();
+        if (header[0] != 0xf9 || header[cursor] != 0xa0) revert ITask.MalformedHeader();
         return bytes32(header[cursor + 1:cursor + 33]);
     }
 }

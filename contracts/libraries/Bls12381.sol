@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { BLS } from "solady/src/utils/ext/ithaca/BLS.sol";
 
 /// @dev Order of the groups, modulus of the scalar field.
@@ -102,7 +102,7 @@ library Bls12381 {
             ok := staticcall(ADD_GAS, 0x0b, input, 0x100, sum, 0x80)
             ok := and(ok, eq(returndatasize(), 0x80))
         }
-        if (!ok) revert IContractS.G1AddFailed();
+        if (!ok) revert ITask.G1AddFailed();
     }
 
     /// @dev Adds point `i` of concatenated points `b` to that of `a`, in place.
@@ -116,7 +116,7 @@ library Bls12381 {
             ok := staticcall(ADD_GAS, 0x0b, input, 0x100, target, 0x80)
             ok := and(ok, eq(returndatasize(), 0x80))
         }
-        if (!ok) revert IContractS.G1AddFailed();
+        if (!ok) revert ITask.G1AddFailed();
     }
 
     function multiply(G1Point memory point, uint256 scalar) internal view returns (G1Point memory) {
@@ -170,7 +170,7 @@ library Bls12381 {
             ok := and(ok, eq(returndatasize(), 0x20))
             result := mload(0x00)
         }
-        if (!ok) revert IContractS.PairingFailed();
+        if (!ok) revert ITask.PairingFailed();
     }
 
     /// @dev The 48-byte form: x, with bit 383 set, bit 382 for infinity, bit 381 for the larger y.
@@ -208,6 +208,6 @@ library Bls12381 {
             ok := staticcall(gasLimit, 0x0c, add(input, 0x20), mload(input), result, 0x80)
             ok := and(ok, eq(returndatasize(), 0x80))
         }
-        if (!ok) revert IContractS.G1MsmFailed();
+        if (!ok) revert ITask.G1MsmFailed();
     }
 }

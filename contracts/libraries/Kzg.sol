@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { Bls12381, G1Point, POINT_BYTES, R } from "./Bls12381.sol";
 import { Horner } from "./Horner.sol";
 
@@ -21,8 +21,8 @@ library Kzg {
         internal
         view
     {
-        if (y >= R) revert IContractS.ScalarOutOfRange(y);
-        if (!isOpening(commitment, z, y, proof)) revert IContractS.FalseOpening(z, y);
+        if (y >= R) revert ITask.ScalarOutOfRange(y);
+        if (!isOpening(commitment, z, y, proof)) revert ITask.FalseOpening(z, y);
     }
 
     /// @dev Whether the committed polynomial takes the value `y` at `z`. The precompile answers a false
@@ -34,14 +34,14 @@ library Kzg {
         returns (bool)
     {
         if (proof.length != PROOF_BYTES) {
-            revert IContractS.WrongLength(proof.length, PROOF_BYTES);
+            revert ITask.WrongLength(proof.length, PROOF_BYTES);
         }
         (bytes32 head, bytes32 tail) = Bls12381.compress(commitment);
         if (_evaluate(head, tail, z, y, bytes32(proof[:32]), bytes32(bytes16(proof[32:])))) {
             return true;
         }
         // The polynomial 0: commitment and proof at infinity.
-        if (!_evaluate(INFINITY, 0, 0, 0, INFINITY, 0)) revert IContractS.PointEvaluationFailed();
+        if (!_evaluate(INFINITY, 0, 0, 0, INFINITY, 0)) revert ITask.PointEvaluationFailed();
         return false;
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { Bls12381 } from "./Bls12381.sol";
 import { BLS } from "solady/src/utils/ext/ithaca/BLS.sol";
 
@@ -108,6 +108,6 @@ library SelfTest {
     }
 
     function _require(uint160 precompile, bool usable) private pure {
-        if (!usable) revert IContractS.PrecompileUnusable(address(precompile));
+        if (!usable) revert ITask.PrecompileUnusable(address(precompile));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { MessageHashUtils } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
@@ -26,15 +26,15 @@ library Statements {
 
     /// @dev Type hash, number of words, and how many of them name the occasion: round, cluster and, where
     /// a device speaks, its index.
-    function shapeOf(IContractS.Statement kind)
+    function shapeOf(ITask.Statement kind)
         internal
         pure
         returns (bytes32 typehash, uint256 words, uint256 occasion)
     {
-        if (kind == IContractS.Statement.NoiseRoot) return (NOISE_ROOT, 4, 3);
-        if (kind == IContractS.Statement.MaskedPacket) return (MASKED_PACKET, 9, 3);
-        if (kind == IContractS.Statement.Witness) return (WITNESS, 9, 3);
-        if (kind == IContractS.Statement.Selection) return (SELECTION, 4, 2);
+        if (kind == ITask.Statement.NoiseRoot) return (NOISE_ROOT, 4, 3);
+        if (kind == ITask.Statement.MaskedPacket) return (MASKED_PACKET, 9, 3);
+        if (kind == ITask.Statement.Witness) return (WITNESS, 9, 3);
+        if (kind == ITask.Statement.Selection) return (SELECTION, 4, 2);
         return (QUALIFIED, 3, 2);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { IContractS } from "../interfaces/IContractS.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { Bitmap } from "./Bitmap.sol";
 import { R } from "./Bls12381.sol";
 
@@ -109,12 +109,11 @@ library Transcript {
     }
 
     /// @dev What devices attest and S stores: the anchor message.
-    function anchor(
-        bytes32 domain,
-        uint256 round,
-        uint256 cluster,
-        IContractS.Anchor calldata anchored
-    ) internal pure returns (bytes32) {
+    function anchor(bytes32 domain, uint256 round, uint256 cluster, ITask.Anchor calldata anchored)
+        internal
+        pure
+        returns (bytes32)
+    {
         return keccak256(
             abi.encode(
                 ANCHOR,

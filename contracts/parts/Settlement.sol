@@ -6,14 +6,11 @@ import { Bitmap } from "../libraries/Bitmap.sol";
 import { R } from "../libraries/Bls12381.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
-import { Rounds } from "./Rounds.sol";
+import { Anchoring } from "./Anchoring.sol";
 
-/// @title Settlement: the result of a round, the committed model, rewards, slashing
-abstract contract Settlement is Rounds {
+/// @title Settlement: the result of a round, the committed model, rewards
+abstract contract Settlement is Anchoring {
     using RoundLog for mapping(uint256 => uint256);
-
-    uint256 private constant REPORTER_PERCENT = 30;
-    uint256 private constant BURNT_PERCENT = 10;
 
     // What the records of the included clusters add up to.
     struct Total {
@@ -21,8 +18,6 @@ abstract contract Settlement is Rounds {
         uint256 signerCount;
         uint256 qualifiedCount;
     }
-
-    mapping(address account => mapping(uint256 word => uint256 rounds)) private _claimed;
 
     // ------------------------------------------------------------------------------------------------
     // External
@@ -62,7 +57,7 @@ abstract contract Settlement is Rounds {
             y,
             factor,
             newModel,
-            modelDigest
+            _modelDigest
         );
     }
 
@@ -93,11 +88,6 @@ abstract contract Settlement is Rounds {
         return _aggregateChallenge(roundId, included, commitmentDigest, vectorDigest);
     }
 
-    /// @inheritdoc IContractS
-    function claimedRounds(address account, uint256 word) external view override returns (uint256) {
-        return _claimed[account][word];
-    }
-
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
@@ -107,63 +97,10 @@ abstract contract Settlement is Rounds {
         uint256 included,
         bytes32 commitmentDigest,
         bytes32 vectorDigest
-    ) internal view returns (uint256) {
+    ) private view returns (uint256) {
         return Transcript.aggregateChallenge(
             _domainSeparatorV4(), roundId, included, commitmentDigest, vectorDigest
         );
-    }
-
-    /// @dev Takes the whole stake of `account` and takes it out of the active set. `publicKey` is a
-    /// device's, empty for others.
-    function _slash(address account, address reporter, bytes memory publicKey) internal {
-        if (_isActive(account)) _deactivate(account, publicKey);
-        Member storage m = _members[account];
-        uint256 stake = m.stake;
-        m.stake = 0;
-        m.slashed = true;
-        uint256 toReporter;
-        uint256 burnt;
-        uint256 toPool;
-        unchecked {
-            // A stake is below 2^96, and the two parts are less than the whole.
-            toReporter = (stake * REPORTER_PERCENT) / 100;
-            burnt = (stake * BURNT_PERCENT) / 100;
-            toPool = stake - toReporter - burnt;
-        }
-        Accounts memory a = _accounts;
-        a.stakes -= uint128(stake);
-        a.owed += uint128(toReporter);
-        a.burnt += uint128(burnt);
-        a.pool += uint128(toPool);
-        _accounts = a;
-        _credits[reporter] += toReporter;
-        emit Slashed(account, reporter, toReporter, burnt, toPool);
-    }
-
-    /// @dev The latest round if it is settled and can still go back to Aggregating, else no round's number.
-    function _rejectableRound() internal view returns (uint256) {
-        Latest memory l = _latest;
-        (,, uint256 aggregateDeadline) = _deadlines(l);
-        return l.settled && block.timestamp < aggregateDeadline ? l.number : type(uint256).max;
-    }
-
-    /// @dev Undoes `_settle` and the model's update. No reward of the round can have been paid, since
-    /// `_claimRounds` does not pay the round that `_rejectableRound` names.
-    function _reject(uint256 roundId, address cloud) internal {
-        Latest memory l = _latest;
-        RoundEntry entry = _log.load(roundId);
-        uint256 amount = l.paidUnits * _shareOf(entry);
-        _accounts.owed -= uint128(amount);
-        _accounts.pool += uint128(amount);
-        _log.store(roundId, RoundLog.pack(0, entry.units(), 0, entry.beaconBlock()));
-        delete _results[roundId];
-        if (l.updatesModel) modelDigest = _previousModelDigest;
-        l.settled = false;
-        l.provisional = false;
-        l.paidUnits = 0;
-        l.settledRounds -= 1;
-        _latest = l;
-        emit ResultRejected(roundId, cloud, modelDigest);
     }
 
     function _requireAggregatable(uint256 roundId, uint256 included) private view {
@@ -171,9 +108,8 @@ abstract contract Settlement is Rounds {
         if (_members[msg.sender].role != Role.Cloud || !_isActive(msg.sender)) {
             revert NotActiveCloud(msg.sender);
         }
-        (, uint256 cumulativeDeadline,) = _deadlines(l);
         // A cluster can be left out only once its fog has had all the time to hand over its sum.
-        bool complete = included == l.submitted || block.timestamp >= cumulativeDeadline;
+        bool complete = included == l.submitted || block.timestamp >= l.cumulativeDeadline;
         if (included == 0 || included & ~uint256(l.submitted) != 0 || !complete) {
             revert WrongInclusion(included, l.submitted);
         }
@@ -226,12 +162,12 @@ abstract contract Settlement is Rounds {
         returns (bytes memory)
     {
         bytes32 given = keccak256(model);
-        if (given != modelDigest) revert WrongModel(given, modelDigest);
+        if (given != _modelDigest) revert WrongModel(given, _modelDigest);
         if (!_latest.updatesModel) return model;
         // factor <= rate < 2^128 < R.
         if (factor != 0) model = _verifier.subtractMultiple(model, commitments, factor);
         _previousModelDigest = given;
-        modelDigest = keccak256(model);
+        _modelDigest = keccak256(model);
         return model;
     }
 
@@ -315,5 +251,9 @@ abstract contract Settlement is Rounds {
         }
         if (m.role == Role.None || (entry.included() >> m.cluster) & 1 == 0) return false;
         return m.role == Role.Fog || (signed[roundId] >> (m.index % 256)) & 1 == 1;
+    }
+
+    function _budget() internal view override returns (uint256) {
+        return _reward;
     }
 }

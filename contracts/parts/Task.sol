@@ -5,11 +5,11 @@ import { Toolbox } from "../Toolbox.sol";
 import { Verifier } from "../Verifier.sol";
 import { IContractS } from "../interfaces/IContractS.sol";
 import { POINT_BYTES } from "../libraries/Bls12381.sol";
-import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import { TaskStorage } from "./TaskStorage.sol";
 import { SSTORE2 } from "solady/src/utils/SSTORE2.sol";
 
-/// @title The task: parameters that never change, the Authority, the EIP-712 domain
-abstract contract Task is IContractS, EIP712 {
+/// @title The task: parameters that never change, the Authority, what S computes with, the extension
+abstract contract Task is TaskStorage, IContractS {
     uint256 private constant MIN_CAPACITY = 64;
     uint256 private constant MAX_CAPACITY = 4096;
     uint256 private constant MAX_CHUNKS = 64;
@@ -26,54 +26,37 @@ abstract contract Task is IContractS, EIP712 {
     /// @inheritdoc IContractS
     address public immutable override noiseSampler;
 
-    // All parameters, as the code of a contract; those that S computes with, as words of its own.
-    address private immutable _encodedParameters;
+    /// @inheritdoc IContractS
+    address public immutable override extension;
+
+    // Of the parameters, those that S itself computes with, as words of its own.
     Verifier internal immutable _verifier;
     uint256 internal immutable _capacity;
-    uint256 internal immutable _chunks;
     uint256 private immutable _commitmentBytes;
     uint256 internal immutable _quorum; // t + l - 1
     uint256 internal immutable _minQualified;
     uint256 internal immutable _noiseRounds;
-    uint256 internal immutable _beaconDelay;
-    uint256 internal immutable _statisticsRounds;
     uint256 internal immutable _rate;
     uint256 internal immutable _minSamples;
     uint256 internal immutable _maxSamples;
-    uint256 internal immutable _anchorTime;
-    uint256 internal immutable _cumulativeTime;
-    uint256 internal immutable _aggregateTime;
-    uint256 internal immutable _unbondingTime;
-    uint256 internal immutable _deviceStake;
-    uint256 internal immutable _fogStake;
-    uint256 internal immutable _cloudStake;
     uint256 internal immutable _reward;
 
-    constructor(TaskParameters memory p, Toolbox toolbox) EIP712("Verifog", "1") {
+    constructor(TaskParameters memory p, Toolbox toolbox) {
         _requireBounds(p);
         authority = msg.sender;
         judge = address(toolbox.judge());
         noiseSampler = address(toolbox.noiseSampler());
+        extension = address(toolbox.extension());
         _verifier = toolbox.verifier();
-        _encodedParameters = SSTORE2.write(abi.encode(p));
+        _constants = SSTORE2.write(abi.encode(Constants(p, msg.sender, address(_verifier), judge)));
         _capacity = p.capacity;
-        _chunks = p.chunks;
         _commitmentBytes = POINT_BYTES * p.chunks;
         _quorum = uint256(p.threshold) + p.packing - 1;
         _minQualified = p.minQualified;
         _noiseRounds = p.noiseRounds;
-        _beaconDelay = p.beaconDelay;
-        _statisticsRounds = p.statisticsRounds;
         _rate = p.rate;
         _minSamples = p.minSamples;
         _maxSamples = p.maxSamples;
-        _anchorTime = p.anchorTime;
-        _cumulativeTime = p.cumulativeTime;
-        _aggregateTime = p.aggregateTime;
-        _unbondingTime = p.unbondingTime;
-        _deviceStake = p.deviceStake;
-        _fogStake = p.fogStake;
-        _cloudStake = p.cloudStake;
         _reward = p.reward;
     }
 
@@ -86,23 +69,22 @@ abstract contract Task is IContractS, EIP712 {
         }
     }
 
-    modifier onlyAuthority() {
-        _requireAuthority();
+    // Ends the call with what the extension, which has the same function, does about it to this storage.
+    modifier extended() {
         _;
+        _extend();
+    }
+
+    // The same for views, whose code in the extension changes nothing either: the compiler sees to that, and
+    // whoever calls a view from Solidity does so by STATICCALL.
+    modifier extendedView() {
+        _;
+        _asView(_extend)();
     }
 
     // ------------------------------------------------------------------------------------------------
     // Views
     // ------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc IContractS
-    function taskParameters() external view override returns (TaskParameters memory) {
-        bytes memory encoded = SSTORE2.read(_encodedParameters);
-        // The code holds `abi.encode(p)`: what a call answers. Decoding it would only cost code.
-        assembly ("memory-safe") {
-            return(add(encoded, 0x20), mload(encoded))
-        }
-    }
 
     /// @inheritdoc IContractS
     function domainSeparator() external view override returns (bytes32) {
@@ -113,31 +95,31 @@ abstract contract Task is IContractS, EIP712 {
     // Internal
     // ------------------------------------------------------------------------------------------------
 
-    /// @dev What `target` answers to the call that S is answering. Its refusal is S's.
-    function _ask(address target) internal view returns (bytes memory answer) {
+    function _extend() private {
+        address target = extension;
         assembly ("memory-safe") {
-            answer := mload(0x40)
-            let data := add(answer, 0x20)
+            let data := mload(0x40)
             calldatacopy(data, 0, calldatasize())
-            let ok := staticcall(gas(), target, data, calldatasize(), 0, 0)
+            let ok := delegatecall(gas(), target, data, calldatasize(), 0, 0)
             returndatacopy(data, 0, returndatasize())
             if iszero(ok) { revert(data, returndatasize()) }
-            mstore(answer, returndatasize())
-            mstore(0x40, and(add(add(data, returndatasize()), 0x1f), not(0x1f)))
+            return(data, returndatasize())
         }
     }
 
-    function _requireAuthority() private view {
-        if (msg.sender != authority) revert NotAuthority(msg.sender);
+    function _asView(function() internal changing)
+        private
+        pure
+        returns (function() internal view viewing)
+    {
+        assembly ("memory-safe") {
+            viewing := changing
+        }
     }
 
     /// @dev Commitments have one point a chunk.
     function _requireChunks(uint256 length) internal view {
         _requireLength(length, _commitmentBytes);
-    }
-
-    function _requireLength(uint256 given, uint256 expected) internal pure {
-        if (given != expected) revert WrongLength(given, expected);
     }
 
     function _requireBounds(TaskParameters memory p) private pure {

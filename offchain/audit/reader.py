@@ -19,6 +19,7 @@ from offchain.audit.record import (
     PublicTransaction,
     Question,
 )
+from offchain.audit.task import TOOLS
 from offchain.audit.wire import (
     Json,
     data_of,
@@ -256,7 +257,7 @@ class Reader:
             except Undecodable:
                 continue
             if event.name == "TaskCreated":
-                addresses += [event.values[n] for n in ("verifier", "noiseSampler", "judge")]
+                addresses += [event.values[n] for n in TOOLS]
             elif event.name == "RoundOpened":
                 blocks.append(event.values["beaconBlock"])
         return addresses, blocks

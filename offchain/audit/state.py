@@ -217,6 +217,7 @@ class State:
     noise_sampler: bytes
     verifier: bytes
     judge: bytes
+    extension: bytes
     task: Mapping[str, int]
     model: bytes
     models: ModelHistory
@@ -235,8 +236,8 @@ class State:
 
     @property
     def tools(self) -> tuple[bytes, ...]:
-        """The contracts that S computes with."""
-        return (self.verifier, self.noise_sampler, self.judge)
+        """The contracts that S works with."""
+        return (self.verifier, self.noise_sampler, self.judge, self.extension)
 
     @property
     def latest(self) -> int:

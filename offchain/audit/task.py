@@ -58,6 +58,7 @@ class Artifacts:
     verifier: Compiled
     noise_sampler: Compiled
     judge: Compiled
+    extension: Compiled
 
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
@@ -85,7 +86,7 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Task parameters in the order of S, each with its lowest and highest value."""
 
-TOOLS: Final = ("verifier", "noiseSampler", "judge")
+TOOLS: Final = ("verifier", "noiseSampler", "judge", "extension")
 """What a toolbox creates, in its order."""
 
 
@@ -105,6 +106,7 @@ def begin(at: At, chain_id: int, contract: bytes, values: Mapping[str, Any]) -> 
         noise_sampler=values["noiseSampler"],
         verifier=values["verifier"],
         judge=values["judge"],
+        extension=values["extension"],
         task=task,
         model=model,
         models=ModelHistory(keccak256(model)),
@@ -152,12 +154,13 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
 def check_code(
     at: At, artifacts: Artifacts, state: State, accounts: Mapping[bytes, Account]
 ) -> None:
-    """Check that the code of S, its verifier, its sampler and its judge is the compiled one."""
+    """Check that the code of S and of all that it works with is the compiled one."""
     expected = {
         "ContractS": (state.contract, artifacts.contract),
         "Verifier": (state.verifier, artifacts.verifier),
         "NoiseSampler": (state.noise_sampler, artifacts.noise_sampler),
         "Judge": (state.judge, artifacts.judge),
+        "Extension": (state.extension, artifacts.extension),
     }
     for name, (address, compiled) in expected.items():
         account = accounts.get(address)
@@ -192,7 +195,8 @@ def _immutables(state: State) -> frozenset[bytes]:
     numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"], state.chain_id}
     addresses = {state.contract, state.authority, *state.tools}
     addresses |= {created_address(state.contract, n) for n in range(1, _CREATED_BY_S)}
-    domain = {state.domain, keccak256(b"Verifog"), keccak256(b"1")}
+    own = domain_separator(state.chain_id, state.extension)  # when called directly
+    domain = {state.domain, own, keccak256(b"Verifog"), keccak256(b"1")}
     short = {b"Verifog".ljust(31, b"\0") + b"\x07", b"1".ljust(31, b"\0") + b"\x01"}
     return frozenset({word(n) for n in numbers} | {word(a) for a in addresses} | domain | short)
 

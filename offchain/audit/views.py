@@ -69,6 +69,7 @@ def _global(state: State, now: int) -> Expected:
         Question("authority"): {"0": state.authority},
         Question("noiseSampler"): {"0": state.noise_sampler},
         Question("judge"): {"0": state.judge},
+        Question("extension"): {"0": state.extension},
         Question("taskParameters"): {"0": tuple(state.task[name] for name in BOUNDS)},
         Question("domainSeparator"): {"0": state.domain},
         Question("phase"): {"0": int(state.phase(now))},

@@ -26,6 +26,7 @@ def artifacts(project: Any) -> Artifacts:
         verifier=Compiled.of(project.Verifier.contract_type),
         noise_sampler=Compiled.of(project.NoiseSampler.contract_type),
         judge=Compiled.of(project.Judge.contract_type),
+        extension=Compiled.of(project.Extension.contract_type),
     )
 
 

@@ -353,6 +353,7 @@ def test_code__any_byte_altered__is_named(undisturbed: Case) -> None:
         state.verifier: "Verifier.code",
         state.noise_sampler: "NoiseSampler.code",
         state.judge: "Judge.code",
+        state.extension: "Extension.code",
     }
     for address, name in names.items():
         code = undisturbed.record.accounts[address].code

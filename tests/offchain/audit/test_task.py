@@ -80,7 +80,7 @@ def test_creation__with_other_code__is_found(undisturbed: Case) -> None:
     assert fields == ["creation.code"]
 
 
-@pytest.mark.parametrize("name", ["contract", "verifier", "noise_sampler", "judge"])
+@pytest.mark.parametrize("name", ["contract", "verifier", "noise_sampler", "judge", "extension"])
 def test_code__compiled_otherwise__is_found(name: str, undisturbed: Case) -> None:
     artifacts = undisturbed.artifacts
     compiled = getattr(artifacts, name)

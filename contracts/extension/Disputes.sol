@@ -2,24 +2,16 @@
 pragma solidity =0.8.37;
 
 import { Verdict } from "../Judge.sol";
-import { IContractS } from "../interfaces/IContractS.sol";
-import { RoundLog } from "../libraries/RoundLog.sol";
-import { Transcript } from "../libraries/Transcript.sol";
-import { Settlement } from "./Settlement.sol";
+import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
+import { Opening } from "./Opening.sol";
 
 /// @title Disputes: what evidence leads to, and verification on request
 /// @notice The judge decides: it is asked with the very call that came.
-abstract contract Disputes is Settlement {
+abstract contract Disputes is Opening {
     using RoundLog for mapping(uint256 => uint256);
 
-    // Two slots. The sum over the first `done` slots, counted from the last.
-    struct NoiseCase {
-        address reporter;
-        uint32 done;
-        uint256 value;
-    }
-
-    mapping(bytes32 caseId => NoiseCase) private _noiseCases;
+    uint256 private constant REPORTER_PERCENT = 30;
+    uint256 private constant BURNT_PERCENT = 10;
 
     // The judge gets the whole call: the parameters are named for those who read the ABI.
     modifier convicts() {
@@ -36,7 +28,6 @@ abstract contract Disputes is Settlement {
     // External
     // ------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc IContractS
     function reportFalseShare(
         SignedWitness calldata w,
         uint256 x,
@@ -44,16 +35,14 @@ abstract contract Disputes is Settlement {
         bytes calldata share,
         bytes32[] calldata path,
         bytes calldata publicKey
-    ) external override convicts { }
+    ) external viaS convicts { }
 
-    /// @inheritdoc IContractS
     function reportFalseWitness(SignedWitness calldata w, bytes calldata publicKey)
         external
-        override
+        viaS
         convicts
     { }
 
-    /// @inheritdoc IContractS
     function reportEquivocation(
         Statement kind,
         bytes calldata first,
@@ -61,9 +50,8 @@ abstract contract Disputes is Settlement {
         bytes calldata second,
         bytes calldata secondSignature,
         bytes calldata publicKey
-    ) external override convicts { }
+    ) external viaS convicts { }
 
-    /// @inheritdoc IContractS
     function reportFalseAnchor(
         uint256 roundId,
         uint256 clusterId,
@@ -71,86 +59,35 @@ abstract contract Disputes is Settlement {
         uint256 signerCount,
         bytes32 vectorDigest,
         bytes calldata leaves
-    ) external override convicts { }
+    ) external viaS convicts { }
 
-    /// @inheritdoc IContractS
     function advanceNoiseCase(NoiseEvidence calldata evidence, uint256 slots)
         external
-        override
+        viaS
         advancesNoise
     { }
 
-    /// @inheritdoc IContractS
     function reportFalseNoise(
         NoiseEvidence calldata evidence,
         bytes calldata commitments,
         bytes calldata proof,
         bytes calldata publicKey
-    ) external override convicts { }
+    ) external viaS convicts { }
 
-    /// @inheritdoc IContractS
     function reportFalseResult(
         uint256 roundId,
         bytes32 commitmentDigest,
         bytes32 vectorDigest,
         bytes calldata signature
-    ) external override convicts { }
+    ) external viaS convicts { }
 
-    /// @inheritdoc IContractS
     function reportFalseVector(
         uint256 roundId,
         bytes calldata vector,
         bytes calldata commitments,
         uint256 y,
         bytes calldata proof
-    ) external override convicts { }
-
-    // ------------------------------------------------------------------------------------------------
-    // Views
-    // ------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc IContractS
-    function noiseCase(bytes32 caseId)
-        external
-        view
-        override
-        returns (address reporter, uint256 done, uint256 value)
-    {
-        NoiseCase memory c = _noiseCases[caseId];
-        return (c.reporter, c.done, c.value);
-    }
-
-    /// @inheritdoc IContractS
-    function verifyShareSum(
-        uint256 roundId,
-        uint256 clusterId,
-        Anchor calldata anchored,
-        uint256 signerCount,
-        bytes32 vectorDigest,
-        uint256 index,
-        uint256 position,
-        bytes32 sumDigest,
-        bytes32[] calldata path
-    ) external view override answeredBy(judge) returns (bool) { }
-
-    /// @inheritdoc IContractS
-    function verifyCumulative(
-        uint256 roundId,
-        uint256 clusterId,
-        Anchor calldata anchored,
-        uint256 signerCount,
-        bytes32 vectorDigest
-    ) external view override answeredBy(judge) returns (bool) { }
-
-    /// @inheritdoc IContractS
-    function verifyAggregate(uint256 roundId, bytes32 commitmentDigest, bytes32 vectorDigest)
-        external
-        view
-        override
-        returns (bool)
-    {
-        return Transcript.result(commitmentDigest, vectorDigest) == _results[roundId];
-    }
+    ) external viaS convicts { }
 
     // ------------------------------------------------------------------------------------------------
     // Internal
@@ -159,7 +96,7 @@ abstract contract Disputes is Settlement {
     /// @dev Asks the judge and slashes whom it finds guilty, once. A false result is also rejected as long as
     /// that is possible, even if there is nothing left to slash.
     function _convict() private {
-        Verdict memory v = abi.decode(_ask(judge), (Verdict));
+        Verdict memory v = abi.decode(_ask(_fixed().judge), (Verdict));
         emit OffenceProven(v.account, v.offence, v.round, v.cluster, v.evidence);
         bool rejects = v.offence >= Offence.FalseResult && v.round == _rejectableRound();
         if (rejects) _reject(v.round, v.account);
@@ -173,12 +110,58 @@ abstract contract Disputes is Settlement {
     /// @dev Keeps what the judge has computed of a case, which is the one's who began it.
     function _advanceNoise() private {
         (bytes32 caseId, uint256 done, uint256 value) =
-            abi.decode(_ask(judge), (bytes32, uint256, uint256));
+            abi.decode(_ask(_fixed().judge), (bytes32, uint256, uint256));
         NoiseCase storage c = _noiseCases[caseId];
         if (c.reporter == address(0)) c.reporter = msg.sender;
         // At most 64 times 4,096.
         c.done = uint32(done);
         c.value = value;
         emit NoiseCaseAdvanced(caseId, c.reporter, done, value);
+    }
+
+    /// @dev Takes the whole stake of `account` and takes it out of the active set. `publicKey` is a
+    /// device's, empty for others.
+    function _slash(address account, address reporter, bytes memory publicKey) private {
+        if (_isActive(account)) _deactivate(account, publicKey);
+        Member storage m = _members[account];
+        uint256 stake = m.stake;
+        m.stake = 0;
+        m.slashed = true;
+        uint256 toReporter;
+        uint256 burnt;
+        uint256 toPool;
+        unchecked {
+            // A stake is below 2^96, and the two parts are less than the whole.
+            toReporter = (stake * REPORTER_PERCENT) / 100;
+            burnt = (stake * BURNT_PERCENT) / 100;
+            toPool = stake - toReporter - burnt;
+        }
+        Accounts memory a = _accounts;
+        a.stakes -= uint128(stake);
+        a.owed += uint128(toReporter);
+        a.burnt += uint128(burnt);
+        a.pool += uint128(toPool);
+        _accounts = a;
+        _credits[reporter] += toReporter;
+        emit Slashed(account, reporter, toReporter, burnt, toPool);
+    }
+
+    /// @dev Undoes `_settle` and the model's update. No reward of the round can have been paid, since
+    /// `_claimRounds` does not pay the round that `_rejectableRound` names.
+    function _reject(uint256 roundId, address cloud) private {
+        Latest memory l = _latest;
+        RoundEntry entry = _log.load(roundId);
+        uint256 amount = l.paidUnits * _shareOf(entry);
+        _accounts.owed -= uint128(amount);
+        _accounts.pool += uint128(amount);
+        _log.store(roundId, RoundLog.pack(0, entry.units(), 0, entry.beaconBlock()));
+        delete _results[roundId];
+        if (l.updatesModel) _modelDigest = _previousModelDigest;
+        l.settled = false;
+        l.provisional = false;
+        l.paidUnits = 0;
+        l.settledRounds -= 1;
+        _latest = l;
+        emit ResultRejected(roundId, cloud, _modelDigest);
     }
 }
