@@ -2,15 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from offchain.crypto.candidates import CandidateLeaf, NoiseCandidates
-from offchain.crypto.hashing import Digest
-from offchain.crypto.merkle import MerkleTree
-from offchain.protocol import masking
-from offchain.protocol.device import Device
+from offchain.nodes.drill_frauds import false_noise
 from offchain.protocol.messages import (
     MaskedPacket,
     ModelOffer,
@@ -22,29 +17,8 @@ from offchain.protocol.messages import (
 from tests.e2e.builders import Run
 
 
-def cheat_on_noise(device: Device) -> NoiseCandidates:
-    """Commit to no noise at all, under seeds that would give some."""
-    drawn = device._batches[1].candidates
-    nothing = device.task.key.commit(
-        device.task.layout.place(np.zeros(1, np.int64), device._randomness)
-    )
-    leaves = tuple(
-        CandidateLeaf(leaf.round_in_epoch, leaf.candidate, Digest(leaf.seed_hash), nothing)
-        for leaf in drawn.leaves
-    )
-    tree = MerkleTree([leaf.data for leaf in leaves])
-    return NoiseCandidates(drawn.shape, drawn.seeds, leaves, tree)
-
-
 def test_noise__committed_but_not_of_its_seed__refused(cluster: Run) -> None:
-    culprit = cluster.devices[0][1]
-
-    def commit_to_no_noise(message: NoiseRoot) -> NoiseRoot:
-        cheated = masking.NoiseBatch(1, cheat_on_noise(culprit))
-        culprit._batches[1] = cheated
-        return replace(message, root=cheated.root)
-
-    cluster.alter(culprit, NoiseRoot, commit_to_no_noise)
+    culprit = false_noise(cluster)
     assert cluster.round().settled
     assert cluster.refusals == {"fog 0": {"noise-seed": 1}}
     assert cluster.committed == cluster.digest_without(culprit)

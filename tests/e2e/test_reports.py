@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from offchain.nodes.drill_dealing import Dealer, bumped
 from offchain.protocol.errors import NotSelected
 from offchain.protocol.messages import (
     Complaint,
@@ -17,7 +18,6 @@ from offchain.protocol.messages import (
 from offchain.protocol.selecting import Chosen
 from tests.e2e.builders import Run, World
 from tests.e2e.conftest import ONE_CLUSTER
-from tests.e2e.dealing import Dealer, bumped
 
 # ---- lying peers
 

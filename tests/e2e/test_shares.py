@@ -8,7 +8,15 @@ from msgspec.structs import replace
 from offchain.crypto.commitment import Commitment
 from offchain.crypto.curve import G1_GENERATOR
 from offchain.crypto.field import R
-from offchain.protocol.device import Device
+from offchain.nodes.drill_dealing import (
+    Dealer,
+    FalseDeal,
+    altered_constant_of_the_polynomial,
+    bumped,
+    falsify,
+    wrong_proof,
+    wrong_share,
+)
 from offchain.protocol.messages import (
     Deal,
     Delivery,
@@ -18,29 +26,13 @@ from offchain.protocol.messages import (
     parse_envelope,
 )
 from tests.e2e.builders import Run
-from tests.e2e.dealing import Dealer, bumped
 from tests.offchain.crypto.oracles import G1_OFF_CURVE, G1_OFF_SUBGROUP
-
-ANOTHER_POINT = (G1_GENERATOR + G1_GENERATOR).to_compressed_bytes()
-
 
 # ---- false dealers: changes of what device 1 hands in
 
 
-FalseDeal = Callable[[Dealer, Deal], Deal]
-
-
-def wrong_share(dealer: Dealer, deal: Deal) -> Deal:
-    return dealer.deal_with_a_wrong_share((3,))
-
-
 def wrong_shares_for_all(dealer: Dealer, deal: Deal) -> Deal:
     return dealer.deal_with_a_wrong_share((0, 2, 3, 4))
-
-
-def altered_constant_of_the_polynomial(dealer: Dealer, deal: Deal) -> Deal:
-    first, *rest = dealer.witness(deal).polynomial
-    return dealer.with_witness(deal, polynomial=(bumped(first), *rest))
 
 
 def altered_slope_of_the_polynomial(dealer: Dealer, deal: Deal) -> Deal:
@@ -56,10 +48,6 @@ def not_canonical_polynomial(dealer: Dealer, deal: Deal) -> Deal:
 
 def wrong_opened_value(dealer: Dealer, deal: Deal) -> Deal:
     return dealer.with_witness(deal, opened=bumped(dealer.witness(deal).opened))
-
-
-def wrong_proof(dealer: Dealer, deal: Deal) -> Deal:
-    return dealer.with_witness(deal, proof=ANOTHER_POINT)
 
 
 def proof_outside_subgroup(dealer: Dealer, deal: Deal) -> Deal:
@@ -82,10 +70,6 @@ PROVEN: list[tuple[FalseDeal, str, int]] = [
     (proof_outside_subgroup, "witness", 4),
     (proof_off_curve, "witness", 4),
 ]
-
-
-def falsify(run: Run, culprit: Device, change: FalseDeal) -> None:
-    run.alter(culprit, Deal, lambda deal: change(Dealer(run, culprit), deal))
 
 
 @pytest.mark.parametrize(
