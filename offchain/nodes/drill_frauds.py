@@ -55,9 +55,9 @@ def culprit_of(stage: Stage) -> Device:
 # ---- by a device
 
 
-def cheat_on_noise(device: Device) -> NoiseCandidates:
+def cheat_on_noise(device: Device, batch: int) -> NoiseCandidates:
     """Commit to no noise at all, under seeds that would give some."""
-    drawn = device._batches[1].candidates
+    drawn = device._batches[batch].candidates
     nothing = device.task.key.commit(
         device.task.layout.place(np.zeros(1, np.int64), device._randomness)
     )
@@ -70,12 +70,13 @@ def cheat_on_noise(device: Device) -> NoiseCandidates:
 
 
 def false_noise(stage: Stage) -> Device:
-    """Commits to no noise under seeds that would give some. Before the first round only."""
+    """Commits to no noise under seeds that would give some. Before a round that needs noise."""
     culprit = culprit_of(stage)
 
     def commit_to_no_noise(message: NoiseRoot) -> NoiseRoot:
-        culprit._batches[1] = masking.NoiseBatch(1, cheat_on_noise(culprit))
-        return replace(message, root=culprit._batches[1].root)
+        batch = message.round
+        culprit._batches[batch] = masking.NoiseBatch(batch, cheat_on_noise(culprit, batch))
+        return replace(message, root=culprit._batches[batch].root)
 
     stage.alter(culprit, NoiseRoot, commit_to_no_noise)
     return culprit

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from offchain.crypto.commitment import parse_commitment
+from offchain.nodes import drill_frauds as frauds
 from offchain.protocol.messages import Deal, Reveal
-from tests.e2e import frauds
 from tests.e2e.builders import Run, Shape, World, fixed_update
 from tests.e2e.oracles import ckzg_commitment
 from tests.e2e.test_slashing import EQUIVOCATION, FALSE_WITNESS, offences
