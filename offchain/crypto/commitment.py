@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
@@ -24,6 +24,7 @@ from offchain.crypto.curve import G1, G1_BYTES
 from offchain.crypto.errors import LengthError, RangeError
 from offchain.crypto.field import SCALAR_BYTES, FieldVector, R, parse_scalar, scalar_bytes
 from offchain.crypto.hashing import Digest, keccak256
+from offchain.crypto.native import FixedBase
 
 OPENING_BYTES: Final = SCALAR_BYTES + G1_BYTES
 _SEPARATE_LONG_BELOW: Final = 1 / 8  # share of long scalars up to which they get their own sum
@@ -176,7 +177,8 @@ class CommitmentKey:
 
     capacity: int
     ceremony: Ceremony
-    _signed_powers: tuple[G1, ...]  # the powers, then their negatives
+    _base: FixedBase | None  # None where blst cannot be reached
+    _signed_powers: tuple[G1, ...]  # in its place: the powers, then their negatives
 
     @staticmethod
     def load(capacity: int, ceremony: Ceremony | None = None) -> CommitmentKey:
@@ -191,9 +193,23 @@ class CommitmentKey:
         """
         if not 1 <= capacity <= POWERS_IN_G1:
             raise RangeError("capacity", capacity, 1, POWERS_IN_G1)
+        if ceremony is None:
+            return _default_key(capacity)
+        return CommitmentKey._over(capacity, ceremony)
+
+    @staticmethod
+    def _over(capacity: int, ceremony: Ceremony) -> CommitmentKey:
+        base = FixedBase.build(ceremony.g1[:capacity])
+        if base is None:
+            return CommitmentKey.portable(capacity, ceremony)
+        return CommitmentKey(capacity, ceremony, base, ())
+
+    @staticmethod
+    def portable(capacity: int, ceremony: Ceremony | None = None) -> CommitmentKey:
+        """Return a key that goes through py-arkworks only; its commitments are the same."""
         ceremony = ceremony or default_ceremony()
         plain = ceremony.g1[:capacity]
-        return CommitmentKey(capacity, ceremony, plain + tuple(-point for point in plain))
+        return CommitmentKey(capacity, ceremony, None, plain + tuple(-point for point in plain))
 
     def __repr__(self) -> str:
         return f"CommitmentKey(capacity={self.capacity})"
@@ -222,6 +238,8 @@ class CommitmentKey:
     def fold(self, vector: FieldVector, point: int) -> FieldVector:
         """Return sum_c point^(D c) u_c, the one chunk whose value at `point` is u(point)."""
         chunks = self._chunks(vector)
+        if len(chunks) == 1:
+            return chunks[0]
         step = pow(point, self.capacity, R)
         return FieldVector.linear_combination([pow(step, c, R) for c in range(len(chunks))], chunks)
 
@@ -233,13 +251,16 @@ class CommitmentKey:
         LengthError
             If the vector is empty or not a whole number of chunks.
         """
-        values = self.fold(vector, point).to_ints()
         # Synthetic division, highest coefficient first: q_{j-1} = u_j + z q_j, and u(z) at the end.
-        z = gmpy2.mpz(point % R)
-        steps = list(accumulate(reversed(values), lambda q, u: (q * z + u) % R))
-        quotient = FieldVector.from_ints(map(int, reversed(steps[:-1])))
-        padded = FieldVector.concatenate([quotient, FieldVector.zeros(1)])
-        return Opening(int(steps[-1]), self._commit_chunk(padded))
+        z, order = gmpy2.mpz(point % R), gmpy2.mpz(R)
+        step, steps = gmpy2.mpz(0), []
+        for value in reversed(self.fold(vector, point).to_ints()):
+            step = gmpy2.f_mod(gmpy2.fma(step, z, value), order)
+            steps.append(step)
+        value = int(steps.pop())
+        quotient = [step.to_bytes(SCALAR_BYTES, "big") for step in reversed(steps)]
+        padded = FieldVector(b"".join([*quotient, bytes(SCALAR_BYTES)]))
+        return Opening(value, self._commit_chunk(padded))
 
     def _chunks(self, vector: FieldVector) -> list[FieldVector]:
         if not len(vector):
@@ -248,6 +269,8 @@ class CommitmentKey:
 
     def _commit_chunk(self, chunk: FieldVector) -> G1:
         negative, words = chunk.signed_words()
+        if self._base is not None:
+            return self._base.sum(np.arange(len(words)), negative, words)
         long = words[:, :2].any(axis=1)
         index = np.arange(len(words)) + len(words) * negative
         encoded = words.astype(">u8").view("V32").reshape(-1)
@@ -265,3 +288,9 @@ class CommitmentKey:
             points = list(itemgetter(*index.tolist())(self._signed_powers))
         scalars = list(map(Scalar.from_be_bytes, encoded.tolist()))
         return G1Point.multiexp_unchecked(points, scalars)
+
+
+@lru_cache(maxsize=4)
+def _default_key(capacity: int) -> CommitmentKey:
+    """Return the key of Ethereum's ceremony; the table behind it is made once a process."""
+    return CommitmentKey.load(capacity, default_ceremony())

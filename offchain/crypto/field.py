@@ -24,6 +24,8 @@ SCALAR_BYTES: Final = 32
 _ORDER_WORDS: Final = tuple((R >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
 _HALF_WORDS: Final = tuple(((R // 2 + 1) >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
 
+_SMALL_BLOCK: Final = 512  # up to which a block is evaluated faster in packed integers
+
 Words = npt.NDArray[np.uint64]
 
 
@@ -183,6 +185,27 @@ class FieldVector:
                 raise LengthError("coefficients", len(row), len(vectors))
         return [FieldVector(d) for d in packed.linear_map(matrix, [v.data for v in vectors])]
 
+    @staticmethod
+    def nested(vectors: Sequence[FieldVector], rows: Sequence[Sequence[int]]) -> list[FieldVector]:
+        """Return v_0 + f_0 (v_1 + f_1 (v_2 + ...)) for every row f of small factors.
+
+        Raises
+        ------
+        LengthError
+            If the vectors differ in length, or a row has not one factor fewer than there are
+            vectors.
+        RangeError
+            If a factor is not from 0 to 2^64 - 1.
+        """
+        _same_lengths(vectors)
+        for row in rows:
+            if len(row) != len(vectors) - 1:
+                raise LengthError("factors", len(row), len(vectors) - 1)
+            for factor in row:
+                if not 0 <= factor < 1 << 64:
+                    raise RangeError("factor", factor, 0, (1 << 64) - 1)
+        return [FieldVector(d) for d in packed.nested([v.data for v in vectors], rows)]
+
     def __add__(self, other: FieldVector) -> FieldVector:
         return FieldVector.sum((self, other))
 
@@ -318,7 +341,8 @@ class FieldVector:
         """
         if size < 1 or len(self) % size:
             raise LengthError("vector", len(self), -(-len(self) // max(size, 1)) * size)
-        return limbs.horner_blocks(self.data, point, size)
+        evaluate = packed.horner_blocks if size <= _SMALL_BLOCK else limbs.horner_blocks
+        return evaluate(self.data, point % R, size)
 
     def keccak(self) -> Digest:
         """Return Keccak-256 of the canonical encoding."""

@@ -18,10 +18,13 @@ SCALAR_ORDER: Final = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF
 Digest = NewType("Digest", bytes)
 """32 bytes of Keccak-256 output."""
 
+_keccak = sha3.keccak_256
+
 
 def keccak256(data: bytes) -> Digest:
     """Return Keccak-256 of `data`."""
-    return Digest(sha3.keccak_256(data).digest())
+    digest: Digest = _keccak(data).digest()
+    return digest
 
 
 def word(value: int) -> bytes:

@@ -8,6 +8,7 @@ slot; slots are wide enough that nothing runs over before the one reduction modu
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isqrt
 from typing import Any, Final
 
 import gmpy2
@@ -18,6 +19,8 @@ from offchain.crypto.hashing import SCALAR_ORDER as R
 
 SCALAR_BYTES: Final = 32
 _COLUMNS: Final = 1024  # slots handled together: the working set then fits the second-level cache
+_NESTED_BITS: Final = 512
+_NESTED_BOUND: Final = (1 << _NESTED_BITS) - 1
 _mpz: Any = gmpy2.mpz
 _fma: Any = gmpy2.fma
 
@@ -38,6 +41,9 @@ def _repeat(count: int, width: int, value: int) -> Any:
 def slot_width(bits: int) -> int:
     """Return the slot width, in bits, that reducing values below 2^bits needs."""
     return -(-max(bits + 1, 2 * bits - 505, 258) // 8) * 8
+
+
+_NESTED_WIDTH: Final = slot_width(_NESTED_BITS)
 
 
 def reduce_slots(packed: Any, count: int, width: int, bits: int) -> Any:
@@ -126,6 +132,77 @@ def linear_map(matrix: Sequence[Sequence[int]], vectors: Sequence[bytes]) -> lis
                     value = _fma(vector, entry, value)
             parts.append(_unpack(reduce_slots(value, columns, width, bits), columns, width))
     return [b"".join(parts) for parts in results]
+
+
+def nested(vectors: Sequence[bytes], rows: Sequence[Sequence[int]]) -> list[bytes]:
+    """Return v_0 + f_0 (v_1 + f_1 (v_2 + ... f_{k-2} v_{k-1})) over F_r for every row f.
+
+    A polynomial at a small x, in monomial or in Newton's form, costs one multiplication by one
+    machine word for each coefficient, where a linear map multiplies by whole powers.
+
+    Parameters
+    ----------
+    vectors
+        Canonical elements, 32 bytes each; at least one vector, all of one length.
+    rows
+        Factors from 0 to 2^64 - 1, one fewer than vectors in each row.
+    """
+    length = len(vectors[0]) // SCALAR_BYTES
+    views = [np.frombuffer(v, "V32") for v in vectors]
+    results: list[list[bytes]] = [[] for _ in rows]
+    for start in range(0, length, _COLUMNS):
+        columns = min(_COLUMNS, length - start)
+        packed = [_pack(view[start : start + columns], _NESTED_WIDTH) for view in views]
+        for row, parts in zip(rows, results, strict=True):
+            value = packed[-1]
+            bound = R - 1
+            for factor, vector in zip(reversed(row), reversed(packed[:-1]), strict=True):
+                if bound * factor + R > _NESTED_BOUND:
+                    value, bound = _reduce_nested(value, columns), R - 1
+                value = _fma(value, factor, vector)
+                bound = bound * factor + R - 1
+            parts.append(_unpack(_reduce_nested(value, columns), columns, _NESTED_WIDTH))
+    return [b"".join(parts) for parts in results]
+
+
+def _reduce_nested(value: Any, columns: int) -> Any:
+    return reduce_slots(value, columns, _NESTED_WIDTH, _NESTED_BITS)
+
+
+def horner_blocks(data: bytes, point: int, size: int) -> list[int]:
+    """Return sum_q v_{b size + q} point^q for every block b of `size` elements.
+
+    Notes
+    -----
+    Baby steps, giant steps: q = a B + b. The sums over a are weighted by (point^B)^a and taken for
+    all b in one packed integer, which holds them without reduction; Horner's rule does the rest.
+    """
+    baby = max(isqrt(size), 1)
+    step = pow(point, baby, R)
+    weights = [_mpz(1)]
+    while len(weights) * baby < size:
+        weights.append(weights[-1] * step % R)
+    bits = 2 * R.bit_length() + len(weights).bit_length()
+    width = -(-bits // 8)  # bytes
+    slots = np.zeros(len(data) // SCALAR_BYTES, _slot_type(8 * width))
+    slots["element"] = np.frombuffer(data, "V32")
+    raw, row = slots.tobytes(), width * baby
+    block, missing = width * size, width * (len(weights) * baby - size)
+    parse, from_bytes = _mpz.from_bytes, int.from_bytes
+    out = []
+    for start in range(0, len(raw), block):
+        total, end = _mpz(0), start + block
+        for place, weight in zip(range(start, end, row), weights, strict=True):
+            if place + row <= end:
+                value = parse(raw[place : place + row], "big")
+            else:  # the elements there are the first of the row
+                value = parse(raw[place:end], "big") << 8 * missing
+            total = _fma(value, weight, total)
+        sums, value = total.to_bytes(row, "big"), 0
+        for b in range(row - width, -1, -width):
+            value = (value * point + from_bytes(sums[b : b + width], "big")) % R
+        out.append(value)
+    return out
 
 
 def sum_vectors(vectors: Sequence[bytes]) -> bytes:

@@ -9,6 +9,7 @@ who sent it is the business of the signature around it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -81,8 +82,9 @@ class SealingKey:
         raise TypeError("a secret key is never serialised by pickling")
 
 
+@lru_cache(maxsize=4096)
 def parse_sealing_public_key(data: bytes) -> SealingPublicKey:
-    """Parse a public key.
+    """Parse a public key; the same keys come every round.
 
     Raises
     ------
@@ -91,14 +93,19 @@ def parse_sealing_public_key(data: bytes) -> SealingPublicKey:
     NonCanonicalError
         If the number is not below 2^255 - 19, or the point has low order.
     """
+    key = _parse_canonical(data)
+    # Every secret scalar is a multiple of 8: a point of low order gives zero with any of them.
+    SealingKey(keccak256(_INFO)).exchange(key)
+    return key
+
+
+def _parse_canonical(data: bytes) -> SealingPublicKey:
+    """Parse a public key that may have low order: an exchange with it tells."""
     if len(data) != KEY_BYTES:
         raise LengthError("sealing public key", len(data), KEY_BYTES)
     if int.from_bytes(data, "little") >= _CURVE25519_FIELD:
         raise NonCanonicalError("sealing public key", "not below 2^255 - 19")
-    key = SealingPublicKey(bytes(data))
-    # Every secret scalar is a multiple of 8: a point of low order gives zero with any of them.
-    SealingKey(keccak256(_INFO)).exchange(key)
-    return key
+    return SealingPublicKey(bytes(data))
 
 
 def _cipher(
@@ -109,29 +116,59 @@ def _cipher(
     return ChaCha20Poly1305(material[:KEY_BYTES]), material[KEY_BYTES:]
 
 
-def seal(
-    plain: bytes, recipient: SealingPublicKey, associated: bytes, randomness: Randomness
-) -> bytes:
-    """Seal bytes to a recipient.
+class Sealer:
+    """Seals bytes to several recipients under one ephemeral key.
+
+    Each box still has a key and nonce of its own: they come from the recipient's key and the
+    associated data too, so one sealer seals at most once for each pair of those.
 
     Parameters
     ----------
-    plain
-        What to hide; its length shows.
-    recipient
-        Parsed public key.
-    associated
-        Context that the recipient must present to open.
-
-    Raises
-    ------
-    NonCanonicalError
-        If the recipient's key has low order.
+    randomness
+        Where the ephemeral key comes from.
     """
-    ephemeral = SealingKey.draw(randomness)
-    secret = ephemeral.exchange(recipient)
-    cipher, nonce = _cipher(secret, ephemeral.public_key, recipient, associated)
-    return ephemeral.public_key.data + cipher.encrypt(nonce, plain, associated)
+
+    __slots__ = ("_ephemeral", "_used")
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._ephemeral = SealingKey.draw(randomness)
+        self._used: set[tuple[bytes, bytes]] = set()
+
+    def __repr__(self) -> str:
+        return "Sealer(<hidden>)"
+
+    def seal(self, plain: bytes, recipient: SealingPublicKey, associated: bytes) -> bytes:
+        """Seal bytes to a recipient.
+
+        Parameters
+        ----------
+        plain
+            What to hide; its length shows.
+        recipient
+            Parsed public key.
+        associated
+            Context that the recipient must present to open.
+
+        Raises
+        ------
+        NonCanonicalError
+            If the recipient's key has low order.
+        SealError
+            If something was sealed to this recipient with this context before.
+        """
+        if (recipient.data, associated) in self._used:
+            raise SealError("a second message to one recipient in one context")
+        self._used.add((recipient.data, associated))
+        secret = self._ephemeral.exchange(recipient)
+        cipher, nonce = _cipher(secret, self._ephemeral.public_key, recipient, associated)
+        return self._ephemeral.public_key.data + cipher.encrypt(nonce, plain, associated)
+
+
+def seal(
+    plain: bytes, recipient: SealingPublicKey, associated: bytes, randomness: Randomness
+) -> bytes:
+    """Seal bytes to one recipient under a fresh key; parameters and errors as `Sealer.seal`."""
+    return Sealer(randomness).seal(plain, recipient, associated)
 
 
 def open_sealed(sealed: bytes, key: SealingKey, associated: bytes) -> bytes:
@@ -145,7 +182,7 @@ def open_sealed(sealed: bytes, key: SealingKey, associated: bytes) -> bytes:
     if len(sealed) < OVERHEAD_BYTES:
         raise SealError(f"sealed message of {len(sealed)} bytes, at least {OVERHEAD_BYTES} needed")
     try:
-        ephemeral = parse_sealing_public_key(sealed[:KEY_BYTES])
+        ephemeral = _parse_canonical(sealed[:KEY_BYTES])
         secret = key.exchange(ephemeral)
         cipher, nonce = _cipher(secret, ephemeral, key.public_key, associated)
         return cipher.decrypt(nonce, sealed[KEY_BYTES:], associated)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from functools import lru_cache
+from math import comb, factorial
 from typing import Final
 
 from offchain.crypto import polynomial
@@ -212,6 +213,18 @@ def _fold_shares(layout: SlotLayout, vectors: Sequence[FieldVector], rho: int) -
     ]
 
 
+@lru_cache(maxsize=16)
+def _newton_matrix(packing: int) -> tuple[tuple[int, ...], ...]:
+    """Return how the divided differences at 0, -1, ... follow from the values there.
+
+    c_k = sum_p (-1)^p binomial(k, p) / k! f(-p).
+    """
+    return tuple(
+        tuple((-1) ** p * comb(k, p) * inverse(factorial(k)) % R for p in range(packing))
+        for k in range(packing)
+    )
+
+
 def deal(
     key: CommitmentKey,
     parameters: SharingParameters,
@@ -237,13 +250,10 @@ def deal(
     free = parameters.threshold - 1
     blocks = layout.blocks(vector)
     random = randomness.field_vector(free * layout.share_length).split(layout.share_length)
-    # Lagrange weights between neighbouring integers are integers: all entries are short.
-    matrix = []
-    for x in xs:
-        vanishing = prod(x - node for node in nodes)
-        weights, _ = polynomial.lagrange_weights(nodes, x)
-        matrix.append([*weights, *(vanishing * x**k for k in range(free))])
-    shares = dict(zip(xs, FieldVector.linear_map(matrix, blocks + random), strict=True))
+    # phi(x) = c_0 + x (c_1 + (x + 1) (c_2 + ... + (x + l - 1) S(x))): Newton's form.
+    newton = FieldVector.linear_map(_newton_matrix(layout.packing), blocks)
+    rows = [[*(x - node for node in nodes), *[x] * (free - 1)] for x in xs]
+    shares = dict(zip(xs, FieldVector.nested(newton + random, rows), strict=True))
     tree = MerkleTree([share_hash(x, share) for x, share in shares.items()])
     rho = share_challenge(parameters, commitment, tree.root, context=context, dealer=dealer)
     folded = _fold_shares(layout, blocks + random, rho)
@@ -256,6 +266,52 @@ def deal(
     return Dealing(shares, witness, tree)
 
 
+@dataclass(frozen=True, slots=True)
+class WitnessValues:
+    """Values of a witness polynomial P.
+
+    Attributes
+    ----------
+    blocks
+        P(0), P(-1), ..., one for each block.
+    share
+        P(x) of one recipient.
+    """
+
+    blocks: tuple[int, ...]
+    share: int
+
+
+def evaluate_witnesses(
+    parameters: SharingParameters, x: int, witnesses: Sequence[ShareWitness]
+) -> list[WitnessValues]:
+    """Evaluate the polynomials of many dealers for one recipient, all in packed integers.
+
+    Raises
+    ------
+    LengthError
+        If a polynomial does not have T coefficients.
+    """
+    for witness in witnesses:
+        _check_degree(parameters, witness)
+    if not witnesses:
+        return []
+    columns = list(zip(*(witness.polynomial for witness in witnesses), strict=True))
+    plain = [FieldVector.from_ints(column) for column in columns]
+    # P(-p): the odd coefficients change sign.
+    turned = [vector if k % 2 == 0 else -vector for k, vector in enumerate(plain)]
+    steps, blocks = parameters.needed - 1, parameters.layout.packing
+    at_blocks = FieldVector.nested(turned, [[p] * steps for p in range(blocks)])
+    at_share = FieldVector.nested(plain, [[x] * steps])[0].to_ints()
+    values = zip(*(vector.to_ints() for vector in at_blocks), strict=True)
+    return [WitnessValues(one, share) for one, share in zip(values, at_share, strict=True)]
+
+
+def _check_degree(parameters: SharingParameters, witness: ShareWitness) -> None:
+    if len(witness.polynomial) != parameters.needed:
+        raise LengthError("witness polynomial", len(witness.polynomial), parameters.needed)
+
+
 def check_witness(
     parameters: SharingParameters,
     witness: ShareWitness,
@@ -263,8 +319,14 @@ def check_witness(
     *,
     context: bytes,
     dealer: bytes,
+    values: WitnessValues | None = None,
 ) -> OpeningClaim:
     """Check that P folds to the opened value.
+
+    Parameters
+    ----------
+    values
+        From `evaluate_witnesses`, where there are many to check.
 
     Returns
     -------
@@ -279,13 +341,16 @@ def check_witness(
         If sum_p rho^(m p) P(-p) is not the value of the opening.
     """
     layout = parameters.layout
-    if len(witness.polynomial) != parameters.needed:
-        raise LengthError("witness polynomial", len(witness.polynomial), parameters.needed)
+    _check_degree(parameters, witness)
     if commitment.chunks != layout.chunks:
         raise LengthError("chunks of the commitment", commitment.chunks, layout.chunks)
     rho = share_challenge(parameters, commitment, witness.root, context=context, dealer=dealer)
-    values = [polynomial.evaluate(witness.polynomial, -p) for p in range(layout.packing)]
-    if polynomial.evaluate(values, pow(rho, layout.block, R)) != witness.opening.value:
+    blocks: Sequence[int] = (
+        values.blocks
+        if values is not None
+        else [polynomial.evaluate(witness.polynomial, -p) for p in range(layout.packing)]
+    )
+    if polynomial.evaluate(blocks, pow(rho, layout.block, R)) != witness.opening.value:
         raise WitnessError("witness polynomial does not agree with the opened value")
     return OpeningClaim(commitment, rho, witness.opening)
 
@@ -300,8 +365,14 @@ def check_share(
     *,
     context: bytes,
     dealer: bytes,
+    values: WitnessValues | None = None,
 ) -> OpeningClaim:
     """Check one share and the witness that came with it.
+
+    Parameters
+    ----------
+    values
+        From `evaluate_witnesses` for this witness and this recipient, where there are many.
 
     Returns
     -------
@@ -325,9 +396,12 @@ def check_share(
         raise LengthError("share", len(share), parameters.layout.share_length)
     index, count = parameters.recipients.index(x), len(parameters.recipients)
     verify_path(witness.root, index, count, share_hash(x, share), path)
-    claim = check_witness(parameters, witness, commitment, context=context, dealer=dealer)
+    claim = check_witness(
+        parameters, witness, commitment, context=context, dealer=dealer, values=values
+    )
     folded = _fold_shares(parameters.layout, [share], claim.point)[0]
-    if folded != polynomial.evaluate(witness.polynomial, x):
+    value = polynomial.evaluate(witness.polynomial, x) if values is None else values.share
+    if folded != value:
         raise ShareError(f"share of recipient {x} contradicts the witness")
     return claim
 

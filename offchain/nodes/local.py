@@ -8,6 +8,9 @@ waiting.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from offchain.chain.port import ChainPort, Receipt
@@ -75,12 +78,21 @@ class LocalNetwork:
         observer: Observer,
         interceptor: Interceptor = deliver_all,
     ) -> None:
+        self._pool: ThreadPoolExecutor | None = None
         self.chain = chain
         self.roles = {role.address: role for role in roles}
         self.interceptor = interceptor
         self._observer = observer
         self._queue: deque[Send] = deque()
         self._tick(chain.now())
+
+    def work_on(self, workers: int) -> None:
+        """Let nodes handle what is under way at once on so many threads.
+
+        What they do then is carried out in the order in which one thread would: the course of a
+        run does not depend on their number. An interceptor must not look into the nodes.
+        """
+        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def perform(self, role: Role, effects: Iterable[Effect]) -> None:
         """Carry out the effects of a node."""
@@ -133,28 +145,65 @@ class LocalNetwork:
         self._tick(max(to, self.chain.now()))
 
     def _tick(self, now: int) -> None:
-        for role in list(self.roles.values()):
-            self._handle(role, "tick", lambda role=role: role.tick(now))  # type: ignore[misc]
+        self._handle(_Task(role, "tick", partial(role.tick, now)) for role in self._all())
 
     def _deliver(self) -> bool:
         moved = bool(self._queue)
         while self._queue:
-            send = self._queue.popleft()
-            role = self.roles.get(send.recipient)
-            if role is not None:
-                self._handle(role, send.kind, lambda: role.receive(send.data))  # noqa: B023
+            # On one thread message by message, so that what an interceptor does comes in time.
+            count = len(self._queue) if self._pool else 1
+            sends = [self._queue.popleft() for _ in range(count)]
+            self._handle(
+                _Task(role, send.kind, partial(role.receive, send.data))
+                for send in sends
+                if (role := self.roles.get(send.recipient)) is not None
+            )
         return moved
 
     def _poll(self) -> bool:
         events = self.chain.poll()
         for event in events:
             self._observer.happened(event)
-            for role in list(self.roles.values()):
-                self._handle(role, type(event).__name__, lambda: role.observe(event))  # noqa: B023
+            kind = type(event).__name__
+            self._handle(_Task(role, kind, partial(role.observe, event)) for role in self._all())
         return bool(events)
 
-    def _handle(self, role: Role, kind: str, action: Callable[[], list[Effect]]) -> None:
-        started = time.perf_counter()
-        effects = action()
-        self._observer.handled(role, kind, time.perf_counter() - started)
-        self.perform(role, effects)
+    def _all(self) -> list[Role]:
+        return list(self.roles.values())
+
+    def _handle(self, tasks: Iterable["_Task"]) -> None:
+        """Let nodes act, each in its own order, and carry out what follows, in the order given."""
+        if self._pool is None:
+            for task in tasks:
+                self._finish(task, *_act(task))
+            return
+        given = list(tasks)
+        by_role: dict[bytes, list[int]] = {}
+        for place, task in enumerate(given):
+            by_role.setdefault(task.role.address, []).append(place)
+        done: dict[int, tuple[list[Effect], float]] = {}
+
+        def act(places: list[int]) -> None:
+            for place in places:
+                done[place] = _act(given[place])
+
+        list(self._pool.map(act, by_role.values()))
+        for place, task in enumerate(given):
+            self._finish(task, *done[place])
+
+    def _finish(self, task: "_Task", effects: list[Effect], seconds: float) -> None:
+        self._observer.handled(task.role, task.kind, seconds)
+        self.perform(task.role, effects)
+
+
+@dataclass(frozen=True)
+class _Task:
+    role: Role
+    kind: str
+    action: Callable[[], list[Effect]]
+
+
+def _act(task: _Task) -> tuple[list[Effect], float]:
+    started = time.perf_counter()
+    effects = task.action()
+    return effects, time.perf_counter() - started

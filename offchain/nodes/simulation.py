@@ -286,7 +286,7 @@ class Simulation:
     def run_round(self) -> RoundOutcome:
         """Prepare noise where it is due, open a round, and run it to its end."""
         number = int(self.contract.call("currentRound")) + 1
-        self._prepare_noise(number)
+        self.prepare_noise(number)
         self._current.opened = self._current.result = None
         opener = next((cloud for cloud in self.clouds if cloud.active), self.clouds[0])
         self.network.perform(opener, opener.open_round())
@@ -324,7 +324,8 @@ class Simulation:
                 )
         return claims
 
-    def _prepare_noise(self, number: int) -> None:
+    def prepare_noise(self, number: int) -> None:
+        """Let the fogs that have no noise for a round collect and record it."""
         due = [fog for fog in self.fogs if fog.needs_noise(number)]
         for fog in due:
             self.network.perform(fog, fog.call_noise())

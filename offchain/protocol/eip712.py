@@ -1,6 +1,7 @@
 """Typed structured data (EIP-712): what every party signs, and who signed it."""
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from coincurve import PrivateKey, PublicKey
 
@@ -30,7 +31,7 @@ class Domain:
     chain_id: int
     contract: bytes
 
-    @property
+    @cached_property
     def separator(self) -> bytes:
         """The domain separator, as ``domainSeparator()`` of S returns it."""
         return keccak256(
@@ -42,9 +43,14 @@ class Domain:
         )
 
 
+@lru_cache(maxsize=64)
+def _type_hash(type_string: str) -> bytes:
+    return keccak256(type_string.encode())
+
+
 def typed_digest(separator: bytes, type_string: str, words: tuple[int | bytes, ...]) -> bytes:
     """The digest to sign: ``keccak(0x1901 || domain || keccak(typehash || words))``."""
-    struct = keccak256(keccak256(type_string.encode()) + b"".join(word(w) for w in words))
+    struct = keccak256(_type_hash(type_string) + b"".join([word(w) for w in words]))
     return keccak256(b"\x19\x01" + separator + struct)
 
 

@@ -15,7 +15,7 @@ from offchain.crypto.errors import (
     ShareError,
     WitnessError,
 )
-from offchain.crypto.field import FieldVector, parse_field_vector, parse_scalar, scalar_bytes
+from offchain.crypto.field import FieldVector, parse_field_vector, scalar_bytes
 from offchain.crypto.hashing import Digest, tagged, word
 from offchain.crypto.merkle import MerkleTree
 from offchain.crypto.opening import OpeningClaim, locate_bad_openings
@@ -63,6 +63,10 @@ class SelectedSet:
         return tuple(sorted(self.commitments))
 
     @cached_property
+    def _roots(self) -> dict[tuple[int, ...], bytes]:
+        return {}
+
+    @cached_property
     def _leaves(self) -> dict[int, bytes]:
         return {
             index: messages.selected_leaf(
@@ -78,7 +82,11 @@ class SelectedSet:
 
     def root_of(self, indices: Sequence[int]) -> bytes:
         """The root over some of the selected, in the order of index: R for the qualified set."""
-        return MerkleTree([self._leaves[index] for index in sorted(indices)]).root
+        key = tuple(sorted(indices))
+        root = self._roots.get(key)
+        if root is None:
+            root = self._roots[key] = MerkleTree([self._leaves[index] for index in key]).root
+        return root
 
     def require_member(self, index: int, account: bytes, commitment: Commitment) -> None:
         """Check that a device stands here with its own commitment.
@@ -189,6 +197,7 @@ def deal_shares(
         dealer=dealer,
         randomness=randomness.child(b"polynomial"),
     )
+    sealer = sealing.Sealer(randomness.child(b"seal"))
     sealed = []
     for recipient in selected.indices:
         if recipient == index:
@@ -198,11 +207,10 @@ def deal_shares(
         content = msgspec.msgpack.encode(
             _SealedContent(dealing.shares[x].to_bytes(), dealing.path(x))
         )
-        box = sealing.seal(
+        box = sealer.seal(
             content,
             sealing.parse_sealing_public_key(member.sealing_key),
             _associated(context, dealer, member.account),
-            randomness.child(b"seal %d" % recipient),
         )
         sealed.append(messages.SealedShare(recipient, box))
     witness = dealing.witness
@@ -222,12 +230,21 @@ def deal_shares(
 
 
 def _witness(message: messages.Witness) -> sharing.ShareWitness:
-    opening: Opening = parse_opening(message.opened + message.proof)
-    return sharing.ShareWitness(
-        Digest(message.root),
-        tuple(parse_scalar(value, "witness polynomial") for value in message.polynomial),
-        opening,
-    )
+    """Parse the numbers of a witness.
+
+    Raises
+    ------
+    WitnessMismatch
+        When one is not canonical, or the proof is no point of the group.
+    """
+    try:
+        opening: Opening = parse_opening(message.opened + message.proof)
+        coefficients = parse_field_vector(
+            b"".join(message.polynomial), len(message.polynomial), "witness polynomial"
+        )
+    except CryptoError as error:
+        raise WitnessMismatch(f"witness of dealer {message.index}: {error}") from None
+    return sharing.ShareWitness(Digest(message.root), tuple(coefficients.to_ints()), opening)
 
 
 def parse_witness(
@@ -316,10 +333,13 @@ class Checked:
 
 
 @dataclass(frozen=True, repr=False)
-class _Received:
+class _Opened:
+    """A dealer's share as it was unsealed, with its witness, both parsed and not yet checked."""
+
+    dealer: int
+    content: _SealedContent
     share: FieldVector
-    path: tuple[bytes, ...]
-    claim: OpeningClaim
+    witness: sharing.ShareWitness
 
 
 def check_delivery(
@@ -335,10 +355,10 @@ def check_delivery(
     """Check every dealer's share: its seal, path, evaluation, and all openings at once."""
     refused: list[tuple[int, VerifogError]] = []
     complaints: list[messages.Complaint] = []
-    received: dict[int, _Received] = {}
     parameters = selected.sharing_parameters(task)
     context = selected.context(task, message.round, roster.cluster)
     own = selected.accounts[index]
+    opened: list[_Opened] = []
     for delivered in message.dealings:
         dealer = -1
         content: _SealedContent | None = None
@@ -347,27 +367,52 @@ def check_delivery(
                 task, domain, roster, selected, message.round, delivered.witness
             )
             dealer = witness.index
-            if dealer in received or dealer == index:
-                raise SharesMissing(f"delivery: a second share of dealer {dealer}")
+            if dealer == index:
+                raise SharesMissing(f"delivery: a share of one's own, dealer {dealer}")
             content = _unseal(
                 key, delivered.sealed, _associated(context, selected.accounts[dealer], own)
             )
             share = parse_field_vector(content.share, task.layout.share_length)
-            claim = _check_share(parameters, index, share, content.path, witness, selected, context)
-            received[dealer] = _Received(share, content.path, claim)
+            opened.append(_Opened(dealer, content, share, _witness(witness)))
         except (ShareMismatch, WitnessMismatch) as error:
             refused.append((dealer, error))
             if content is not None:
                 complaints.append(messages.Complaint(dealer, content.share, content.path))
         except VerifogError as error:
             refused.append((dealer, error))
+    values = sharing.evaluate_witnesses(
+        parameters, coordinate(index), [one.witness for one in opened]
+    )
+    received: dict[int, _Opened] = {}
+    claims: dict[int, OpeningClaim] = {}
+    for one, evaluated in zip(opened, values, strict=True):
+        try:
+            if one.dealer in received:
+                raise SharesMissing(f"delivery: a second share of dealer {one.dealer}")
+            claims[one.dealer] = _check_share(
+                parameters,
+                index,
+                one.share,
+                one.content.path,
+                one.dealer,
+                one.witness,
+                selected,
+                context,
+                evaluated,
+            )
+            received[one.dealer] = one
+        except (ShareMismatch, WitnessMismatch) as error:
+            refused.append((one.dealer, error))
+            complaints.append(messages.Complaint(one.dealer, one.content.share, one.content.path))
+        except VerifogError as error:
+            refused.append((one.dealer, error))
     order = sorted(received)
-    bad = locate_bad_openings(task.key, [received[dealer].claim for dealer in order], randomness)
+    bad = locate_bad_openings(task.key, [claims[dealer] for dealer in order], randomness)
     for place in bad:
         dealer = order[place]
         taken = received.pop(dealer)
         refused.append((dealer, OpeningMismatch(f"opening of dealer {dealer} is false")))
-        complaints.append(messages.Complaint(dealer, taken.share.to_bytes(), taken.path))
+        complaints.append(messages.Complaint(dealer, taken.content.share, taken.content.path))
     return Checked(
         {dealer: taken.share for dealer, taken in received.items()},
         tuple(refused),
@@ -387,15 +432,12 @@ def _check_share(
     index: int,
     share: FieldVector,
     path: Sequence[bytes],
-    message: messages.Witness,
+    dealer: int,
+    witness: sharing.ShareWitness,
     selected: SelectedSet,
     context: bytes,
+    values: sharing.WitnessValues | None = None,
 ) -> OpeningClaim:
-    dealer = message.index
-    try:
-        witness = _witness(message)
-    except CryptoError as error:
-        raise WitnessMismatch(f"witness of dealer {dealer}: {error}") from None
     try:
         return sharing.check_share(
             parameters,
@@ -406,6 +448,7 @@ def _check_share(
             selected.commitments[dealer],
             context=context,
             dealer=selected.accounts[dealer],
+            values=values,
         )
     except (MerklePathError, LengthError):
         raise SharePathMismatch(f"share of dealer {dealer}: not under its root") from None
@@ -504,7 +547,8 @@ def _judge(
             peer,
             share,
             complaint.path,
-            witness,
+            complaint.dealer,
+            _witness(witness),
             selected,
             context,
         )

@@ -33,6 +33,19 @@ def test_packed_round__undisturbed__model_is_exact(packed_cluster: Run) -> None:
     assert packed_cluster.refusals == {}
 
 
+def test_round__on_several_threads__everything_is_sent_as_on_one(
+    web3: Web3, artifact: Artifact
+) -> None:
+    sent = []
+    for workers in (1, 3):
+        run = World.found(web3, artifact, TWO_CLUSTERS).run()
+        run.network.work_on(workers)
+        assert run.round().settled
+        assert run.refusals == {}
+        sent.append([(role.address, s.kind, s.recipient) for role, s in run.record.sends])
+    assert sent[0] == sent[1]
+
+
 def test_rounds__several__each_moves_the_model_as_far(clusters: Run) -> None:
     total = [0] * 6
     for cluster in range(2):

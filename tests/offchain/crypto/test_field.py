@@ -64,11 +64,40 @@ def test_sum__largest_elements__reduces_once_correctly(count):
     assert FieldVector.sum([vector] * count).to_ints() == expected
 
 
-@pytest.mark.parametrize(("length", "size"), [(64, 4), (96, 3), (130, 65), (4096, 512), (5, 1)])
+@pytest.mark.parametrize(
+    ("length", "size"),
+    [(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+)
 def test_horner_blocks__size_divides__evaluates_each_block(length, size):
     values, point = random_ints(length, 7), random_ints(50, 8)[-1]
     found = FieldVector.from_ints(values).horner_blocks(point, size)
     assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
+
+
+@pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, 2**64 - 1])
+def test_nested__same_factors__evaluates_each_slot(factor):
+    rows = [[R - 1, 0, *random_ints(1100, seed)] for seed in range(40)]  # past the column width
+    found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], [[factor] * 39])
+    expected = [evaluate(column, factor) for column in zip(*rows, strict=True)]
+    assert [vector.to_ints() for vector in found] == [expected]
+
+
+def test_nested__different_factors__follows_its_definition():
+    a, b, c = (FieldVector.from_ints(random_ints(5, seed)) for seed in range(3))
+    found = FieldVector.nested([a, b, c], [(2, 7), (0, 9)])
+    assert found == [a + (b + c.scale(7)).scale(2), a]
+    assert FieldVector.nested([a], [()]) == [a]
+
+
+def test_nested__row_or_factor_out_of_bounds__raises():
+    vectors = [FieldVector.zeros(2), FieldVector.zeros(2)]
+    with pytest.raises(LengthError) as caught:
+        FieldVector.nested(vectors, [(1, 2)])
+    assert (caught.value.actual, caught.value.expected) == (2, 1)
+    for factor in (-1, 2**64):
+        with pytest.raises(RangeError) as refused:
+            FieldVector.nested(vectors, [(factor,)])
+        assert refused.value.value == factor
 
 
 def test_horner_blocks__size_does_not_divide__raises():

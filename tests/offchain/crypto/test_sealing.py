@@ -11,6 +11,7 @@ from offchain.crypto.errors import LengthError, NonCanonicalError, SealError
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import (
     OVERHEAD_BYTES,
+    Sealer,
     SealingKey,
     SealingPublicKey,
     open_sealed,
@@ -47,6 +48,26 @@ def test_open_sealed__right_key_and_context__gives_the_plain_text(recipient, ran
     assert open_sealed(sealed, recipient, CONTEXT) == plain
     if size > 32:
         assert plain[:32] not in sealed
+
+
+def test_sealer__several_recipients__each_opens_its_own(recipient, randomness):
+    other, sealer = SealingKey.draw(randomness), Sealer(randomness)
+    boxes = {key: sealer.seal(b"share", key.public_key, CONTEXT) for key in (recipient, other)}
+    assert len({box[:32] for box in boxes.values()}) == 1  # one ephemeral key
+    assert len({box[32:] for box in boxes.values()}) == 2
+    for key, box in boxes.items():
+        assert open_sealed(box, key, CONTEXT) == b"share"
+    with pytest.raises(SealError):
+        open_sealed(boxes[other], recipient, CONTEXT)
+
+
+def test_sealer__same_recipient_and_context_twice__raises(recipient, randomness):
+    sealer = Sealer(randomness)
+    sealer.seal(b"share", recipient.public_key, CONTEXT)
+    sealer.seal(b"share", recipient.public_key, CONTEXT + b"2")
+    with pytest.raises(SealError, match="a second message"):
+        sealer.seal(b"other", recipient.public_key, CONTEXT)
+    assert repr(sealer) == "Sealer(<hidden>)"
 
 
 def test_open_sealed__any_byte_altered__raises(recipient, randomness):

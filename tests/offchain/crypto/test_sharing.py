@@ -27,6 +27,7 @@ from offchain.crypto.sharing import (
     check_share,
     check_witness,
     deal,
+    evaluate_witnesses,
     parse_witness,
     reconstruct,
     share_challenge,
@@ -126,6 +127,40 @@ def test_reconstruct__large_scattered_coordinates__still_works(small_key, random
     for chosen in itertools.combinations(parameters.recipients, 4):
         shares = {x: made.shares[x] for x in chosen}
         assert reconstruct(parameters.layout, 3, shares) == vector
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_evaluate_witnesses__several_dealers__as_one_by_one(small_key, randomness, sizes):
+    parameters = setup(*sizes)
+    dealt = [dealing_of(small_key, parameters, randomness) for _ in range(3)]
+    x = parameters.recipients[-1]
+    values = evaluate_witnesses(parameters, x, [made.witness for _, _, made in dealt])
+    for (_, commitment, made), value in zip(dealt, values, strict=True):
+        polynomial, blocks = made.witness.polynomial, range(parameters.layout.packing)
+        assert value.blocks == tuple(evaluate(polynomial, -p % R) for p in blocks)
+        assert value.share == evaluate(polynomial, x)
+        claim = check(parameters, made, commitment, x, values=value)
+        assert claim == check(parameters, made, commitment, x)
+
+
+def test_check_share__values_of_another_witness__raises(small_key, randomness):
+    parameters = setup(7, 3, 4, 2)
+    _, commitment, made = dealing_of(small_key, parameters, randomness)
+    right = evaluate_witnesses(parameters, 2, [made.witness])[0]
+    with pytest.raises(ShareError):
+        check(parameters, made, commitment, 2, values=replace(right, share=right.share + 1))
+    with pytest.raises(WitnessError):
+        check(parameters, made, commitment, 2, values=replace(right, blocks=(1, 2, 3, 4)))
+
+
+def test_evaluate_witnesses__polynomial_too_short__raises(small_key, randomness):
+    parameters = setup(7, 3, 4, 2)
+    _, _, made = dealing_of(small_key, parameters, randomness)
+    short = replace(made.witness, polynomial=made.witness.polynomial[:-1])
+    with pytest.raises(LengthError) as caught:
+        evaluate_witnesses(parameters, 1, [made.witness, short])
+    assert (caught.value.actual, caught.value.expected) == (5, 6)
+    assert evaluate_witnesses(parameters, 1, []) == []
 
 
 def test_reconstruct__one_share_too_few__raises(small_key, randomness):

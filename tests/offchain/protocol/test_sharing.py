@@ -283,7 +283,8 @@ def test_share__with_the_path_of_another_place__no_complaint(dealt: Dealt) -> No
             2,
             sharing.FieldVector(content.share),
             other.path,
-            dealt.witnesses[0],
+            0,
+            sharing._witness(dealt.witnesses[0]),
             dealt.selected,
             dealt.selected.context(dealt.cluster.task, ROUND, CLUSTER),
         )

@@ -1,0 +1,216 @@
+"""A whole verified round in one process: `python -m bench.verified --help`. Prints JSON."""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+
+from bench.node import artifact, local_node
+from bench.shapes import VALUE_BOUND, RandomTrainer, Shape
+from offchain.chain.port import Receipt
+from offchain.crypto.randomness import Randomness
+from offchain.nodes.simulation import (
+    Simulation,
+    admit_all,
+    deploy,
+    draw_identities,
+    give_ether,
+)
+from offchain.protocol.chain import Event
+from offchain.protocol.fog import Fog
+from offchain.protocol.role import Note, Role, Send
+from offchain.protocol.selecting import KeepAll
+from offchain.reporting.phases import phase_of
+
+POOL = 10**18
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and all its threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def peak_bytes() -> int:
+    """Largest resident set so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+class Meter:
+    """Follows a run: seconds by phase and by role, bytes, gas."""
+
+    def __init__(self) -> None:
+        self._steps: dict[bytes, str] = {}
+        self.refused: Counter[str] = Counter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self.phases: defaultdict[str, float] = defaultdict(float)
+        self.roles: defaultdict[str, float] = defaultdict(float)
+        self.bytes: Counter[str] = Counter()
+        self.messages: Counter[str] = Counter()
+        self.gas: Counter[str] = Counter()
+        self.chain_seconds = 0.0
+
+    def handled(self, role: Role, kind: str, seconds: float) -> None:
+        step = self._steps.get(role.address)
+        if isinstance(role, Fog):
+            self._steps[role.address] = role.step.name
+        self.phases[phase_of(kind, step)] += seconds
+        self.roles[role.name] += seconds
+
+    def sent(self, role: Role, send: Send) -> None:
+        self.bytes[role.name] += len(send.data)
+        self.messages[send.kind] += 1
+
+    def noted(self, role: Role, note: Note) -> None:
+        if note.kind in ("rejected", "cluster-failed", "sits-out", "dropped"):
+            self.refused[f"{role.name}: {note.kind}: {note.fields.get('reason', '')}"] += 1
+
+    def transacted(self, role: Role, receipt: Receipt) -> None:
+        del role
+        self.gas[receipt.kind] += receipt.gas
+        if receipt.error:
+            self.refused[f"{receipt.kind}: {receipt.error}"] += 1
+
+    def happened(self, event: Event) -> None:
+        """Events cost their handlers."""
+
+
+class MeteredChain:
+    """A chain port whose time is booked."""
+
+    def __init__(self, chain: Any, meter: Meter) -> None:
+        self._chain, self._meter = chain, meter
+
+    def __getattr__(self, name: str) -> Any:
+        action = getattr(self._chain, name)
+
+        def timed(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return action(*arguments)
+            finally:
+                self._meter.chain_seconds += time.perf_counter() - started
+
+        return timed
+
+
+class WrongResult(Exception):
+    """A round did not give the sum of the devices' updates."""
+
+
+class VerifiedTask:
+    """A task with all its nodes, and what its rounds cost."""
+
+    def __init__(self, web3: Any, shape: Shape, workers: int = 1) -> None:
+        self.shape = shape
+        self.meter = Meter()
+        randomness = Randomness.from_os()
+        who = draw_identities(randomness.child(b"identities"), shape.clusters)
+        parameters, layout = shape.parameters, shape.layout
+        give_ether(web3, who.accounts)
+        contract = deploy(web3, artifact(), who.authority, parameters, bytes(128 * layout.chunks))
+        admit_all(contract, who, parameters)
+        contract.transact(who.authority, "fundPool", value=POOL)
+        self.trainers = [
+            [RandomTrainer(shape.values, (cluster, i)) for i in range(count)]
+            for cluster, count in enumerate(shape.clusters)
+        ]
+        self.simulation = Simulation(
+            contract,
+            who,
+            self.trainers,
+            KeepAll,
+            parameters,
+            layout,
+            VALUE_BOUND,
+            randomness.child(b"nodes"),
+            self.meter,
+        )
+        network = self.simulation.network
+        network.work_on(workers)
+        network.chain = MeteredChain(network.chain, self.meter)  # type: ignore[assignment]
+        self._rounds = 0
+
+    def prepare_noise(self) -> dict[str, float]:
+        """Draw the noise of the next batch: what each of its rounds costs of it."""
+        started, cpu = time.perf_counter(), cpu_seconds()
+        self.simulation.prepare_noise(self._rounds + 1)
+        share = self.shape.noise_rounds
+        return {
+            "seconds": (time.perf_counter() - started) / share,
+            "cpu_seconds": (cpu_seconds() - cpu) / share,
+        }
+
+    def run_round(self) -> dict[str, Any]:
+        """One round, its result checked against the devices' plain updates.
+
+        Raises
+        ------
+        WrongResult
+            When they differ, or something was refused.
+        """
+        meter = self.meter
+        meter.reset()
+        started, cpu = time.perf_counter(), cpu_seconds()
+        outcome = self.simulation.run_round()
+        seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
+        self._rounds += 1
+        result = self.simulation.result(outcome.round)
+        expected = sum(trainer.made for members in self.trainers for trainer in members)
+        if result is None or meter.refused:
+            raise WrongResult(f"round {outcome.round}: {dict(meter.refused)}")
+        got = self.shape.layout.extract_int64(result)
+        if not np.array_equal(got, expected):
+            raise WrongResult(f"round {outcome.round}: the sum is not that of the updates")
+        return {
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "phases": dict(meter.phases) | {"chain": meter.chain_seconds},
+            "roles": dict(meter.roles),
+            "bytes": dict(meter.bytes),
+            "gas": dict(meter.gas),
+        }
+
+
+def measure(shape: Shape, rounds: int, workers: int) -> dict[str, Any]:
+    """Set a task up and run rounds."""
+    with local_node() as web3:
+        task = VerifiedTask(web3, shape, workers)
+        noise = task.prepare_noise()
+        made = [task.run_round() for _ in range(rounds)]
+    return {"noise": noise, "rounds": made, "peak_bytes": peak_bytes()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clusters", type=int, nargs="+", default=[32])
+    parser.add_argument("--values", type=int, default=4068)
+    parser.add_argument("--packing", type=int, default=8)
+    parser.add_argument("--threshold", type=int, default=15)
+    parser.add_argument("--noise-rounds", type=int, default=8)
+    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    shape = Shape(
+        tuple(options.clusters),
+        options.values,
+        options.packing,
+        options.threshold,
+        options.noise_rounds,
+        options.candidates,
+    )
+    print(json.dumps(measure(shape, options.rounds, options.workers)))
+
+
+if __name__ == "__main__":
+    main()
