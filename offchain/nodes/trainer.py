@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance, class_vector
 from offchain.learning.digits import DigitEncoding
-from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.encoding import SIGMA_INT, UpdateEncoding
 from offchain.learning.methods import digit_encoding, require_solving
+from offchain.learning.model_solver import ModelSolver
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
 from offchain.learning.selection import Criterion, SelectionRule
@@ -23,7 +24,6 @@ from offchain.learning.statistics import (
 )
 from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters, device_update
-from offchain.nodes.solver import ModelSolver
 from offchain.protocol.errors import NotSelected
 from offchain.protocol.selecting import Chosen
 
@@ -65,6 +65,16 @@ class LearningTask:
         """Number of values of the longest update: training's, or the statistics'."""
         update = self.model.parameter_count if self.digits is None else self.digits.slots
         return max(update, 2 * (len(self.ranges) + len(self.class_names)))
+
+    @property
+    def ranked(self) -> tuple[int, float]:
+        """How many values a selection rule ranks, and the real size of their integers.
+
+        Of an update in digits these are the first digits: the update to one first step.
+        """
+        if self.digits is None:
+            return self.model.parameter_count, self.encoding.step
+        return self.digits.values, self.digits.first_step
 
     def solver(self) -> ModelSolver | None:
         """What every fog solves with; None where S takes the step."""
@@ -252,10 +262,9 @@ class RuleSelector:
         order = sorted(masked)
         if not order or not updates_model:
             return Chosen(tuple(order))
-        encoding = self._task.encoding
-        width = 1 + self._task.model.parameter_count
-        matrix = np.array([masked[i][1:width] for i in order], dtype=np.float64) * encoding.step
-        outcome = self._rule.select(matrix, self._criterion, noise_sigma=encoding.sigma)
+        values, step = self._task.ranked
+        matrix = np.array([masked[i][1 : 1 + values] for i in order], dtype=np.float64) * step
+        outcome = self._rule.select(matrix, self._criterion, noise_sigma=step * SIGMA_INT)
         return Chosen(
             tuple(order[row] for row in outcome.kept),
             tuple(

@@ -11,14 +11,18 @@ from sklearn.linear_model import Ridge
 from offchain.crypto.field import FieldVector
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.randomness import Randomness
-from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.encoding import SIGMA_INT, UpdateEncoding
 from offchain.learning.methods import digit_encoding
+from offchain.learning.model_solver import ModelSolver
 from offchain.learning.models import ModelKind
 from offchain.learning.newton import NewtonSums
 from offchain.learning.ridge import NormalEquations
+from offchain.learning.selection import Within, choose
 from offchain.learning.solving import NoSolution
-from offchain.nodes.solver import ModelSolver
-from tests.offchain.learning.builders import small_model, small_rows
+from offchain.learning.tasks import Task
+from offchain.learning.training import GradientSum, Hyperparameters
+from offchain.nodes.trainer import RuleSelector, learning_task
+from tests.offchain.learning.builders import small_dataset, small_model, small_rows
 
 CLIP = 2_000.0
 LINEAR = small_model(ModelKind.LINEAR)
@@ -95,3 +99,39 @@ def test_spread__integers_of_any_size__are_extracted_again():
     assert layout.extract(vector) == numbers + [0] * 37
     assert vector.to_ints().count(0) == 64 - 3
     assert layout.spread([]) == FieldVector.zeros(64)
+
+
+def task_of(kind, method):
+    model = small_model(kind)
+    values = method.update_length(model)
+    parameters = Hyperparameters(method, 1.0, CLIP, 1e-3, 1)
+    data = small_dataset(Task.REGRESSION)
+    return values, learning_task(data, model, parameters, 1.0, CLIP, 1, 500)
+
+
+def test_ranked__update_in_digits__shows_the_rule_the_update_and_the_deviation_of_its_mask():
+    """A rule sees the first digits in real units: the update to within a first step."""
+    seen = []
+
+    class Seeing:
+        def select(self, masked, criterion, *, noise_sigma, history=None):
+            seen.append((masked, noise_sigma))
+            return choose(np.zeros(len(masked)), criterion)
+
+    values, task = task_of(ModelKind.LINEAR, NormalEquations())
+    update = np.linspace(-1.0, 1.0, values) * 300
+    slots = task.digits.encode_update(50, update)
+    selector = RuleSelector(Seeing(), Within(2.5), task)
+    assert selector.choose(2, {4: slots, 7: slots}, updates_model=True).kept == (4, 7)
+    ((matrix, sigma),) = seen
+    np.testing.assert_allclose(matrix, [update] * 2, atol=0.51 * task.digits.first_step)
+    assert sigma == pytest.approx(SIGMA_INT * task.digits.first_step)
+    assert sigma >= CLIP
+
+
+def test_ranked__linear_step__is_the_gradient_and_z_times_the_clip_norm():
+    _, task = task_of(ModelKind.LINEAR, GradientSum())
+    values, step = task.ranked
+    assert values == task.model.parameter_count
+    assert step * SIGMA_INT == pytest.approx(task.encoding.sigma)
+    assert task.solver() is None

@@ -1,4 +1,4 @@
-"""Joins the methods that solve to the protocol: what a fog makes of a verified sum."""
+"""What a fog, or an audit, makes of a verified sum: the next model, integers from integers."""
 
 from collections.abc import Sequence
 from fractions import Fraction
