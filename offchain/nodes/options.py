@@ -15,7 +15,7 @@ from offchain.learning.errors import LearningError, OptionError
 from offchain.learning.methods import METHOD_NAMES, method_parameters, update_slots
 from offchain.learning.models import Model, ModelKind
 from offchain.learning.partition import DeviceData, Split, parse_split
-from offchain.learning.selection import rule_names
+from offchain.learning.selection import DEFAULT_RULE, rule_names
 from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters, LocalEpochs
 from offchain.learning.user_data import UserData, UserDataOptions, load_user_data
@@ -58,8 +58,8 @@ class TrainOptions:
     clip: float | None = None
     candidates: int = 4
     noise_rounds: int = 8
-    rule: str = "mean-deviation"
-    deviations: float = 2.5
+    selection: str = DEFAULT_RULE
+    deviations: float | None = None
     split: str = "even"
     drop: float = 0.0
     seed: int = 1
@@ -195,11 +195,13 @@ def _check_ranges(options: TrainOptions) -> None:
         _refuse("candidates", options.candidates, f"from 2 to {MAX_CANDIDATES}")
     if not 1 <= options.noise_rounds <= 65535:
         _refuse("noise-rounds", options.noise_rounds, "from 1 to 65535")
-    for option, value in (("noise-multiplier", options.noise_multiplier), ("clip", options.clip)):
+    for option, value in (
+        ("noise-multiplier", options.noise_multiplier),
+        ("clip", options.clip),
+        ("deviations", options.deviations),
+    ):
         if value is not None and not (math.isfinite(value) and value > 0):
             _refuse(option, value, "finite and above 0")
-    if not (math.isfinite(options.deviations) and options.deviations > 0):
-        _refuse("deviations", options.deviations, "finite and above 0")
     if not 0.0 <= options.drop <= 1.0:
         _refuse("drop", options.drop, "from 0 to 1")
     if not 0.0 < options.delta < 1.0:
@@ -208,8 +210,8 @@ def _check_ranges(options: TrainOptions) -> None:
         _refuse("seed", options.seed, "from 0 to 2^63 - 1")
     if options.secrets not in SECRETS:
         _refuse("secrets", options.secrets, f"one of {', '.join(SECRETS)}")
-    if options.rule not in rule_names():
-        _refuse("rule", options.rule, f"one of {', '.join(rule_names())}")
+    if options.selection not in rule_names():
+        _refuse("selection", options.selection, f"one of {', '.join(rule_names())}")
     NoiseShape(options.noise_rounds, options.candidates)
 
 

@@ -1,6 +1,6 @@
-"""Joins learning to the protocol: a device's trainer and a fog's selector."""
+"""Joins learning to the protocol: what all parties agree on, and a device's trainer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance, class_vector
 from offchain.learning.digits import DigitEncoding
-from offchain.learning.encoding import SIGMA_INT, UpdateEncoding
+from offchain.learning.encoding import UpdateEncoding
 from offchain.learning.methods import digit_encoding, require_solving
 from offchain.learning.model_solver import ModelSolver
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
-from offchain.learning.selection import Criterion, SelectionRule
 from offchain.learning.statistics import (
     Standardiser,
     statistics_encoding,
@@ -24,8 +23,6 @@ from offchain.learning.statistics import (
 )
 from offchain.learning.tasks import Dataset
 from offchain.learning.training import Hyperparameters, device_update
-from offchain.protocol.errors import NotSelected
-from offchain.protocol.selecting import Chosen
 
 
 class NoStatistics(VerifogError):
@@ -244,31 +241,3 @@ def standardise(
     if task.class_names:
         return standard, target
     return standard, standardiser.column(-1).apply(target.reshape(-1, 1))[:, 0]
-
-
-class RuleSelector:
-    """Applies a selection rule of ``offchain.learning`` to masked integers."""
-
-    def __init__(self, rule: SelectionRule, criterion: Criterion, task: LearningTask) -> None:
-        self._rule = rule
-        self._criterion = criterion
-        self._task = task
-
-    def choose(
-        self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
-    ) -> Chosen:
-        """Rank the masked updates; keep what the rule keeps. Statistics are not ranked."""
-        del round_number
-        order = sorted(masked)
-        if not order or not updates_model:
-            return Chosen(tuple(order))
-        values, step = self._task.ranked
-        matrix = np.array([masked[i][1 : 1 + values] for i in order], dtype=np.float64) * step
-        outcome = self._rule.select(matrix, self._criterion, noise_sigma=step * SIGMA_INT)
-        return Chosen(
-            tuple(order[row] for row in outcome.kept),
-            tuple(
-                (order[rejection.index], NotSelected(rejection.reason))
-                for rejection in outcome.rejected
-            ),
-        )

@@ -23,6 +23,7 @@ from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
 from offchain.nodes.dropout import SilentDevices
 from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
+from offchain.nodes.selector import RuleSelector
 from offchain.nodes.simulation import (
     ETHER,
     Simulation,
@@ -34,7 +35,6 @@ from offchain.nodes.simulation import (
 from offchain.nodes.trainer import (
     LearningTask,
     LearningTrainer,
-    RuleSelector,
     learning_task,
     standardise,
 )
@@ -173,10 +173,9 @@ class TrainingRun:
         ]
 
         def selector() -> TimedSelector:
-            rule = selection_rule(options.rule)
-            return TimedSelector(
-                RuleSelector(rule, Within(options.deviations), self._learning), recorder
-            )
+            rule, deviations = selection_rule(options.selection), options.deviations
+            criterion = rule.default_criterion if deviations is None else Within(deviations)
+            return TimedSelector(RuleSelector(rule, criterion, self._learning), recorder)
 
         simulation = Simulation(
             self.contract,

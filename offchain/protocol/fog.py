@@ -376,6 +376,7 @@ class Fog(Role):
             after = before
         else:
             after = before - total.scale(accepted.factor)
+            self._selector.learn(accepted.round, self.task.layout.extract(total))
         digest = self.task.key.commit(after).digest
         if digest != accepted.model_digest:
             raise ResultMismatch("model: the update does not give the model that S holds")

@@ -1,6 +1,6 @@
 """Step 4: a selection rule of ``offchain.learning`` applied to masked vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,14 @@ class Selector(Protocol):
         """
         ...
 
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        """Take the exact sum that a round released: data slots, centred integers, count first.
+
+        Called once for a round that updates the model, after it has been checked; never for a
+        round whose sum this fog has not got.
+        """
+        ...
+
 
 class KeepAll:
     """Keeps every verified update."""
@@ -40,3 +48,6 @@ class KeepAll:
         """Keep all."""
         del round_number, updates_model
         return Chosen(tuple(sorted(masked)))
+
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        """Nothing to learn."""

@@ -49,6 +49,11 @@ class TimedSelector:
         with self._recorder.timing("select"):
             return self._selector.choose(round_number, masked, updates_model=updates_model)
 
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        """Learn, as the selector does."""
+        with self._recorder.timing("select"):
+            self._selector.learn(round_number, total)
+
 
 class ChainLike(Protocol[R_co]):
     """The chain as a local run needs it."""

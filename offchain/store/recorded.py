@@ -165,6 +165,10 @@ class RecordedSelector:
             choice.kept, tuple((index, NotSelected(why)) for index, why in choice.refused)
         )
 
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        """Take the sum of a round."""
+        self._selector.learn(round_number, total)
+
     def picture(self) -> bytes:
         """The state of the rule, if it keeps any."""
         return self._selector.picture() if isinstance(self._selector, Keeper) else b""

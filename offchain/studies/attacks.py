@@ -57,8 +57,8 @@ sum, so that it costs no accuracy by itself.
 
 Change is test accuracy less that of the same run without attackers and without selection. Even if
 exactly the attackers were left out (“known”), a change remains: their rows are missing. Scenario
-steps: 24 devices, one cluster, 5 local steps a round, 40 rounds. Scenario product: 16 devices in
-two clusters, 20 local epochs of mini-batches a round, 20 rounds.
+steps: 24 devices, one cluster, 5 local steps a round, 40 rounds. Scenario product: the
+defaults of a training run, 16 devices in two clusters, 20 local epochs of mini-batches, 15 rounds.
 """
 _RULES_TEXT: Final = """
 Each field: change of accuracy, at 30% attackers. The ranking rules (mean-deviation,

@@ -53,6 +53,11 @@ class Scenario:
         As `Hyperparameters`.
     devices, clusters
         Devices are dealt to clusters in turn.
+    drop
+        Share of the devices that are silent in a round, drawn anew every round.
+    late
+        Share of the devices that join when half of the rounds are over, honest and malicious ones
+        alike.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Scenario:
     clusters: int = 1
     rate: float = 1.0
     l2: float = 1e-4
+    drop: float = 0.0
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +182,7 @@ def simulate(scenario: Scenario, case: Case, dtype: type[np.floating[Any]] = np.
     noise = np.random.default_rng([case.seed, 1])
     sigma = case.multiplier * scenario.clip_norm
     theta, kept = data.model.initial(), []
+    presence = _presence(scenario, case.seed)
     for number in range(1, scenario.rounds + 1):
         updates = training.updates(theta, rng)
         sent = clip_rows(updates, scenario.clip_norm)
@@ -183,20 +191,36 @@ def simulate(scenario: Scenario, case: Case, dtype: type[np.floating[Any]] = np.
             sent[bad] = clip_rows(crafted, scenario.clip_norm) if plug.clipped else crafted
         masked = sent + sigma * noise.standard_normal(sent.shape, dtype=np.float32)
         keep = np.zeros(scenario.devices, np.bool_)
+        present = presence[number - 1]
         for fog in fogs:
-            keep[fog.members] = fog.select(masked[fog.members], sigma)
-        total = sent[keep].sum(axis=0, dtype=np.float64)
-        for fog in fogs:
-            fog.learn(total)
-        theta = apply_step(theta, total, int(counts[keep].sum()), scenario.rate)
+            here = fog.members[present[fog.members]]
+            keep[here] = fog.select(number, here, masked[here], sigma)
         kept.append(keep)
-    return _outcome(data, theta, np.array(kept), bad)
+        if keep.any():
+            total = sent[keep].sum(axis=0, dtype=np.float64)
+            for fog in fogs:
+                fog.learn(number, total)
+            theta = apply_step(theta, total, int(counts[keep].sum()), scenario.rate)
+    return _outcome(data, theta, np.array(kept), presence, bad)
 
 
-def _outcome(data: _Data, theta: Floats, kept: Booleans, bad: Integers) -> Outcome:
+def _presence(scenario: Scenario, seed: int) -> Booleans:
+    """Return who takes part in which round, shape (rounds, devices); never nobody."""
+    rng = np.random.default_rng([seed, 2])
+    present = rng.random((scenario.rounds, scenario.devices)) >= scenario.drop
+    late = rng.permutation(scenario.devices)[: round(scenario.late * scenario.devices)]
+    present[: scenario.rounds // 2, late] = False
+    present[~present.any(axis=1)] = True
+    return present
+
+
+def _outcome(
+    data: _Data, theta: Floats, kept: Booleans, present: Booleans, bad: Integers
+) -> Outcome:
     rounds, devices = kept.shape
-    late = kept[-max(1, rounds // 4) :]
+    late = slice(-max(1, rounds // 4), None)
     good = np.setdiff1d(np.arange(devices), bad)
+    refused = present & ~kept
     still = np.flatnonzero(kept[:, bad].sum(axis=1) > 0.1 * len(bad))
     last = int(still[-1]) + 1 if len(still) else 0
     weights = theta.reshape(data.classes, -1).T.astype(np.float32)
@@ -207,8 +231,8 @@ def _outcome(data: _Data, theta: Floats, kept: Booleans, bad: Integers) -> Outco
     return Outcome(
         accuracy=float((predicted == data.y_test).mean()),
         triggered=float(turned.mean()),
-        kept_attackers=float(late[:, bad].sum(axis=1).mean()),
-        rejected_honest=float((~late[:, good]).sum(axis=1).mean()),
+        kept_attackers=float(kept[late][:, bad].sum(axis=1).mean()),
+        rejected_honest=float(refused[late][:, good].sum(axis=1).mean()),
         first_clean=0 if last == rounds else last + 1,
         attackers=len(bad),
     )
@@ -231,28 +255,31 @@ class Fog:
         self.members = members
         self._rule = rule
         self._clip_norm = clip_norm
-        self._names = tuple(str(member) for member in members)
-        self._pending: PastRound | None = None
+        self._round = 0
         self._last: PastRound | None = None
         self._memory: Memory | None = None
 
-    def select(self, masked: Array, sigma: float) -> Booleans:
-        """Return which of its members' masked updates it keeps, shape (members,)."""
+    def select(self, round_number: int, members: Integers, masked: Array, sigma: float) -> Booleans:
+        """Return whose masked updates it keeps, shape (members,): those present now."""
+        if not len(members):
+            return np.zeros(0, np.bool_)
         matrix = masked.astype(np.float64)
-        history = History(self._names, self._last, self._memory, self._clip_norm)
+        names = tuple(str(member) for member in members)
+        history = History(names, self._last, self._memory, self._clip_norm)
         outcome = self._rule.select(
             matrix, self._rule.default_criterion, noise_sigma=sigma, history=history
         )
         self._memory = outcome.memory
-        self._pending = PastRound(self._names, matrix, outcome.kept, None)
+        self._round = round_number
+        self._last = PastRound(names, matrix, outcome.kept, None)
         keep = np.zeros(len(matrix), np.bool_)
         keep[list(outcome.kept)] = True
         return keep
 
-    def learn(self, total: Floats) -> None:
-        """Take the exact sum that the round released."""
-        if self._pending is not None:
-            self._last = replace(self._pending, aggregate=total)
+    def learn(self, round_number: int, total: Floats) -> None:
+        """Take the exact sum that a round released; without effect if it chose in another."""
+        if self._last is not None and round_number == self._round:
+            self._last = replace(self._last, aggregate=total)
 
 
 _EXACTLY = Within(0.5)
@@ -260,9 +287,9 @@ _EXACTLY = Within(0.5)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Leaves out given rows."""
+    """Leaves out devices of given names."""
 
-    out: frozenset[int]
+    out: frozenset[str]
     name: str = KNOWN
     default_criterion: Criterion = _EXACTLY
 
@@ -274,8 +301,9 @@ class _Known:
         noise_sigma: float,
         history: History | None = None,
     ) -> Selection:
-        del noise_sigma, history
-        return choose(np.array([float(row in self.out) for row in range(len(masked))]), criterion)
+        del masked, noise_sigma
+        names = history.devices if history else ()
+        return choose(np.array([float(name in self.out) for name in names]), criterion)
 
 
 def _fogs(scenario: Scenario, case: Case, bad: Integers) -> list[Fog]:
@@ -284,7 +312,7 @@ def _fogs(scenario: Scenario, case: Case, bad: Integers) -> list[Fog]:
         members = np.arange(scenario.devices)[cluster :: scenario.clusters]
         rule: SelectionRule
         if case.rule == KNOWN:
-            rule = _Known(frozenset(np.flatnonzero(np.isin(members, bad)).tolist()))
+            rule = _Known(frozenset(str(device) for device in bad))
         else:
             rule = selection_rule("all" if case.rule == NO_RULE else case.rule)
         fogs.append(Fog(members, rule, scenario.clip_norm))

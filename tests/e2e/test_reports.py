@@ -1,6 +1,6 @@
 """Steps 6 and 7: peers that lie about the shares they got, and the fog's qualified set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -94,6 +94,9 @@ class AllBut:
     ) -> Chosen:
         kept = tuple(index for index in sorted(masked) if index != 1)
         return Chosen(kept, ((1, NotSelected("rule")),))
+
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        pass
 
 
 @pytest.mark.parametrize("complaining", [True, False])

@@ -84,7 +84,7 @@ def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
         ({"delta": 0.0}, "--delta: 0.0: between 0 and 1"),
         ({"seed": -1}, "--seed: -1: from 0 to 2^63 - 1"),
         ({"secrets": "dice"}, "--secrets: dice: one of os, seed"),
-        ({"rule": "guess"}, "--rule: guess: one of "),
+        ({"selection": "guess"}, "--selection: guess: one of "),
         ({"deviations": 0.0}, "--deviations: 0.0: finite and above 0"),
         ({"split": "odd"}, "--split: odd: "),
     ],

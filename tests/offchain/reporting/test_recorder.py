@@ -204,6 +204,9 @@ def test_timed__wrappers__pass_on_and_book_their_phase(recorder, clock):
             clock.time += 4.0
             return "chosen"
 
+        def learn(self, round_number, total):
+            clock.time += 64.0
+
         def execute(self, call, sender):
             clock.time += 8.0
             return "receipt"
@@ -222,10 +225,12 @@ def test_timed__wrappers__pass_on_and_book_their_phase(recorder, clock):
     chain = TimedChain(Slow(), recorder)
     assert trainer.update([0], updates_model=True) == [1, 2]
     trainer.absorb([0])
-    assert TimedSelector(Slow(), recorder).choose(1, {}, updates_model=True) == "chosen"
+    selector = TimedSelector(Slow(), recorder)
+    assert selector.choose(1, {}, updates_model=True) == "chosen"
+    selector.learn(1, [0])
     assert (chain.execute(None, b""), chain.poll(), chain.now()) == ("receipt", ["event"], 7)
     chain.advance(9)
-    assert recorder.round_closed().seconds.by_phase == {"train": 3.0, "select": 4.0, "chain": 24.0}
+    assert recorder.round_closed().seconds.by_phase == {"train": 3.0, "select": 68.0, "chain": 24.0}
 
 
 def test_watcher__follows__phases_notes_and_gas(recorder, follower, fog, device):

@@ -1,0 +1,90 @@
+"""Joins a selection rule to the protocol: a fog's selector, with what it remembers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offchain.learning.encoding import SIGMA_INT
+from offchain.learning.selection import Criterion, History, PastRound, SelectionRule
+from offchain.learning.selection_memory import Remembered, decode_memory, encode_memory
+from offchain.nodes.trainer import LearningTask
+from offchain.protocol.errors import NotSelected
+from offchain.protocol.selecting import Chosen
+
+
+class RuleSelector:
+    """Applies a selection rule of ``offchain.learning`` to masked integers.
+
+    It hands the rule what came before: the masked updates of the last round it chose in, and the
+    exact sum that this round released, if it did. A device's name is its index, which Contract S
+    gives once only.
+
+    Parameters
+    ----------
+    rule, criterion
+        What to apply.
+    task
+        Units of the integers.
+    """
+
+    def __init__(self, rule: SelectionRule, criterion: Criterion, task: LearningTask) -> None:
+        self._rule = rule
+        self._criterion = criterion
+        self._task = task
+        self._known = Remembered()
+
+    def choose(
+        self, round_number: int, masked: Mapping[int, NDArray[np.int64]], *, updates_model: bool
+    ) -> Chosen:
+        """Judge the masked updates; keep what the rule keeps.
+
+        Statistics are not judged: they are no updates of a model.
+        """
+        order = sorted(masked)
+        if not order or not updates_model:
+            return Chosen(tuple(order))
+        matrix = np.array([self._values(masked[i]) for i in order])
+        names = tuple(str(index) for index in order)
+        history = History(
+            names, self._known.last, self._known.memory, self._task.encoding.clip_norm
+        )
+        _, step = self._task.ranked
+        outcome = self._rule.select(
+            matrix, self._criterion, noise_sigma=step * SIGMA_INT, history=history
+        )
+        last = PastRound(names, matrix, outcome.kept, None)
+        self._known = Remembered(round_number, last, outcome.memory)
+        return Chosen(
+            tuple(order[row] for row in outcome.kept),
+            tuple(
+                (order[rejection.index], NotSelected(rejection.reason))
+                for rejection in outcome.rejected
+            ),
+        )
+
+    def learn(self, round_number: int, total: Sequence[int]) -> None:
+        """Take the sum of a round; without effect unless it is the last one it chose in."""
+        last = self._known.last
+        if last is None or round_number != self._known.round:
+            return
+        self._known = replace(self._known, last=replace(last, aggregate=self._values(total)))
+
+    def picture(self) -> bytes:
+        """What it remembers, for a fog that starts again."""
+        return encode_memory(self._known)
+
+    def restore(self, state: bytes) -> None:
+        """Take up what it remembered.
+
+        Raises
+        ------
+        MemoryUnreadable
+            If the bytes are something else.
+        """
+        self._known = decode_memory(state)
+
+    def _values(self, slots: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
+        values, step = self._task.ranked
+        return np.asarray(slots[1 : 1 + values], dtype=np.float64) * step
