@@ -7,11 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offchain.learning.encoding import SIGMA_INT
-from offchain.learning.selection import Criterion, History, PastRound, SelectionRule
+from offchain.learning.selection import (
+    Criterion,
+    History,
+    PastRound,
+    Selection,
+    SelectionRule,
+    Within,
+)
 from offchain.learning.selection_memory import Remembered, decode_memory, encode_memory
 from offchain.nodes.trainer import LearningTask
 from offchain.protocol.errors import NotSelected
 from offchain.protocol.selecting import Chosen
+
+DOUBTFUL = 2.0  # times the allowed deviations
 
 
 class RuleSelector:
@@ -27,9 +36,16 @@ class RuleSelector:
         What to apply.
     task
         Units of the integers.
+    least
+        How many devices a round needs. Where fewer are kept, the doubtful ones are let in again:
+        those within twice the allowed deviations, the least conspicuous first. If even they are
+        too few the cluster sits the round out.
     """
 
-    def __init__(self, rule: SelectionRule, criterion: Criterion, task: LearningTask) -> None:
+    def __init__(
+        self, rule: SelectionRule, criterion: Criterion, task: LearningTask, least: int = 1
+    ) -> None:
+        self._least = least
         self._rule = rule
         self._criterion = criterion
         self._task = task
@@ -54,15 +70,26 @@ class RuleSelector:
         outcome = self._rule.select(
             matrix, self._criterion, noise_sigma=step * SIGMA_INT, history=history
         )
-        last = PastRound(names, matrix, outcome.kept, None)
-        self._known = Remembered(round_number, last, outcome.memory)
+        kept = self._with_doubtful(outcome)
+        self._known = Remembered(round_number, PastRound(names, matrix, kept, None), outcome.memory)
         return Chosen(
-            tuple(order[row] for row in outcome.kept),
+            tuple(order[row] for row in kept),
             tuple(
                 (order[rejection.index], NotSelected(rejection.reason))
                 for rejection in outcome.rejected
+                if rejection.index not in kept
             ),
         )
+
+    def _with_doubtful(self, outcome: Selection) -> tuple[int, ...]:
+        missing = self._least - len(outcome.kept)
+        if missing <= 0 or not isinstance(self._criterion, Within):
+            return outcome.kept
+        limit = DOUBTFUL * self._criterion.deviations
+        doubtful = sorted((r.score, r.index) for r in outcome.rejected if r.score <= limit)
+        if len(doubtful) < missing:
+            return outcome.kept
+        return tuple(sorted((*outcome.kept, *(index for _, index in doubtful[:missing]))))
 
     def learn(self, round_number: int, total: Sequence[int]) -> None:
         """Take the sum of a round; without effect unless it is the last one it chose in."""

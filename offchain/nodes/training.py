@@ -175,7 +175,8 @@ class TrainingRun:
         def selector() -> TimedSelector:
             rule, deviations = selection_rule(options.selection), options.deviations
             criterion = rule.default_criterion if deviations is None else Within(deviations)
-            return TimedSelector(RuleSelector(rule, criterion, self._learning), recorder)
+            least = max(self.parameters.min_qualified, self.parameters.quorum)
+            return TimedSelector(RuleSelector(rule, criterion, self._learning, least), recorder)
 
         simulation = Simulation(
             self.contract,

@@ -1,10 +1,12 @@
 """A fog's selector: it remembers over rounds and over restarts."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from offchain.learning.models import ModelKind
-from offchain.learning.selection import Evidence, selection_rule
+from offchain.learning.selection import Evidence, Within, choose, selection_rule
 from offchain.learning.selection_memory import MemoryUnreadable
 from offchain.nodes.selector import RuleSelector
 from tests.e2e.learning import learning
@@ -102,3 +104,35 @@ def test_selector__restarted__goes_on_from_its_evidence(task) -> None:
 def test_selector__foreign_state__is_refused(task) -> None:
     with pytest.raises(MemoryUnreadable):
         RuleSelector(Evidence(), Evidence().default_criterion, task).restore(b"other")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A rule that gives known scores."""
+
+    scores: tuple[float, ...]
+    name: str = "scores"
+    default_criterion: Within = Within(2.0)
+
+    def select(self, masked, criterion, *, noise_sigma, history=None):
+        return choose(np.array(self.scores), criterion)
+
+
+@pytest.mark.parametrize(
+    ("least", "kept"),
+    [
+        (3, (0, 1, 2)),
+        (4, (0, 1, 2, 5)),  # the least conspicuous of the doubtful
+        (5, (0, 1, 2, 4, 5)),
+        (6, (0, 1, 2)),  # the last one is beyond doubt: the cluster sits out
+    ],
+)
+def test_selector__too_few_kept__lets_the_doubtful_in_again(task, least, kept) -> None:
+    rule = Scores((0.0, 0.5, 1.0, 4.1, 4.0, 2.1))
+    made = RuleSelector(rule, rule.default_criterion, task, least)
+    vectors = {i: v for i, v in Cluster(made, task).vectors().items() if i < 6}
+    chosen = made.choose(2, vectors, updates_model=True)
+    assert chosen.kept == kept
+    assert tuple(index for index, _ in chosen.refused) == tuple(
+        i for i in range(6) if i not in kept
+    )

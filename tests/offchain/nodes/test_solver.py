@@ -21,7 +21,8 @@ from offchain.learning.selection import Within, choose
 from offchain.learning.solving import NoSolution
 from offchain.learning.tasks import Task
 from offchain.learning.training import GradientSum, Hyperparameters
-from offchain.nodes.trainer import RuleSelector, learning_task
+from offchain.nodes.selector import RuleSelector
+from offchain.nodes.trainer import learning_task
 from tests.offchain.learning.builders import small_dataset, small_model, small_rows
 
 CLIP = 2_000.0
