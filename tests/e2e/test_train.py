@@ -17,7 +17,8 @@ from offchain.reporting.model_file import encode_model, parse_model
 from offchain.reporting.record import RoundStatus
 from tests.offchain.crypto.oracles import blob_of, ckzg_setup
 
-ANCHOR_GAS = 300_000
+# With two of eight devices left out; with all present the tests of the contract ask for 300,000.
+ANCHOR_GAS = 315_000
 ROOT = Path(__file__).parents[2]
 
 

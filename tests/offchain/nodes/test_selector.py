@@ -1,6 +1,6 @@
 """A fog's selector: it remembers over rounds and over restarts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ class Scores:
 
     scores: tuple[float, ...]
     name: str = "scores"
-    default_criterion: Within = Within(2.0)
+    default_criterion: Within = field(default=Within(2.0))
 
     def select(self, masked, criterion, *, noise_sigma, history=None):
         return choose(np.array(self.scores), criterion)
