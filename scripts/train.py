@@ -69,6 +69,7 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @option("seed", "Seeds data split, local training and drop-outs.", type=int)
 @option("secrets", "Keys and noise from: os, or seed (repeatable, and open to readers).", type=str)
 @option("delta", "Delta of the privacy accounting.", type=float)
+@option("max-epsilon", "Budget of a device: it refuses the round that would pass it.", type=float)
 @own_option("data", "Your own data: CSV or Parquet; a file, a folder, a pattern (docs/data.md).")
 @own_option("target", "With --data: the column to predict.")
 @own_option("features", "With --data: columns to predict from, a,b,c*. Default: all others.")

@@ -65,6 +65,7 @@ class TrainOptions:
     seed: int = 1
     secrets: str = "os"
     delta: float = 1e-5
+    max_epsilon: float | None = None
     own: UserDataOptions | None = None  # --data and what belongs to it; in place of the data set
 
 
@@ -199,6 +200,7 @@ def _check_ranges(options: TrainOptions) -> None:
         ("noise-multiplier", options.noise_multiplier),
         ("clip", options.clip),
         ("deviations", options.deviations),
+        ("max-epsilon", options.max_epsilon),
     ):
         if value is not None and not (math.isfinite(value) and value > 0):
             _refuse(option, value, "finite and above 0")

@@ -17,10 +17,11 @@ from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance
 from offchain.learning.baseline import central_baseline
 from offchain.learning.partition import DeviceData, partition
-from offchain.learning.privacy import encoded_sensitivity, epsilon
+from offchain.learning.privacy import encoded_sensitivity
 from offchain.learning.selection import Within, selection_rule
 from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
+from offchain.nodes.budget import Accountant, BudgetedTrainer
 from offchain.nodes.dropout import SilentDevices
 from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
 from offchain.nodes.selector import RuleSelector
@@ -57,10 +58,12 @@ from offchain.reporting.timing import TimedChain, TimedSelector, TimedTrainer
 
 LOCAL_CHAIN_ID = 31337
 STATISTICS_ATTEMPTS = 10
+LEAST_ROUNDS = 2  # that a privacy budget must allow
 INFINITY = bytes(128)
 
 STATEMENT = (
-    "What a fog learns of one device's clipped updates through their masks, over all rounds; "
+    "What a fog learns of one device's clipped updates through their masks, over the rounds in "
+    "which it sent one; the figure is that of the device that sent most; "
     "neighbouring inputs differ in the device's whole update. It says nothing of what the released "
     "sums and the model show."
 )
@@ -129,6 +132,7 @@ class TrainingRun:
             max(1, min(counts) // 2),
             16 * math.ceil(max(counts) / 16),
         )
+        self._accountant = self._account()
         self.parameters = task_parameters(plan, self._learning)
         self._identities = draw_identities(root.child(b"identities"), plan.clusters)
         give_ether(web3, self._identities.accounts)
@@ -156,16 +160,19 @@ class TrainingRun:
         plan, options, recorder = self._plan, self._plan.options, self.recorder
         devices = options.devices
         unused = iter(enumerate(parts))
-        trainers = [
+        trainers = self._trainers = [
             [
-                TimedTrainer(
-                    LearningTrainer(
-                        self._learning,
-                        part,
-                        devices,
-                        np.random.default_rng([options.seed, 2, number]),
+                BudgetedTrainer(
+                    TimedTrainer(
+                        LearningTrainer(
+                            self._learning,
+                            part,
+                            devices,
+                            np.random.default_rng([options.seed, 2, number]),
+                        ),
+                        recorder,
                     ),
-                    recorder,
+                    self._accountant,
                 )
                 for _, (number, part) in zip(range(size), unused, strict=False)
             ]
@@ -201,16 +208,47 @@ class TrainingRun:
         TrainingFailed
             When no statistics round settles.
         """
-        interrupted = False
+        interrupted, stopped = False, None
         try:
             self._run_statistics()
             for _ in range(self._plan.rounds):
+                stopped = self._out_of_budget()
+                if stopped is not None:
+                    break
                 self._run_round(RoundKind.TRAINING)
         except KeyboardInterrupt:
             interrupted = True
         for mined in self._simulation.claim_rewards().values():
             self.recorder.gas_spent(mined.function, mined.gas, "fog")
-        return self._result(interrupted=interrupted)
+        return self._result(interrupted=interrupted, stopped=stopped)
+
+    def _account(self) -> Accountant:
+        """Refuse a budget that does not allow the statistics round and one of training."""
+        options = self._plan.options
+        accountant = Accountant(
+            options.noise_multiplier,
+            options.delta,
+            encoded_sensitivity(self._learning.encoding, self._plan.layout.data_slots),
+            options.max_epsilon,
+        )
+        rounds = accountant.rounds()
+        if rounds is not None and rounds < LEAST_ROUNDS:
+            raise OptionRefused(
+                "max-epsilon",
+                options.max_epsilon,
+                f"at least {accountant.epsilon(LEAST_ROUNDS):.4g}, for the statistics and a round "
+                f"at noise multiplier {options.noise_multiplier:g}",
+            )
+        return accountant
+
+    def _out_of_budget(self) -> str | None:
+        """Why no cluster can have another round, or None if one can."""
+        needed = max(self.parameters.min_qualified, self.parameters.quorum)
+        for cluster in self._trainers:
+            if sum(trainer.affordable for trainer in cluster) >= needed:
+                return None
+        spent = max(trainer.spent for cluster in self._trainers for trainer in cluster)
+        return str(self._accountant.refusal(spent))
 
     def _run_statistics(self) -> None:
         for _ in range(STATISTICS_ATTEMPTS):
@@ -272,11 +310,13 @@ class TrainingRun:
         return "R2" if self._plan.dataset.task is LearningKind.REGRESSION else "accuracy"
 
     def _privacy(self) -> PrivacySpent:
-        options = self._plan.options
-        rounds = len(self.recorder.rounds) + 1
-        sensitivity = encoded_sensitivity(self._learning.encoding, self._plan.layout.data_slots)
-        spent = epsilon(options.noise_multiplier, rounds, options.delta, sensitivity=sensitivity)
-        return PrivacySpent(spent if math.isfinite(spent) else None, options.delta)
+        """What the device that sent most has spent."""
+        spent = self._accountant.epsilon(max(self._rounds_sent()))
+        return PrivacySpent(spent if math.isfinite(spent) else None, self._plan.options.delta)
+
+    def _rounds_sent(self) -> list[int]:
+        """In how many rounds each device has sent a masked vector."""
+        return [trainer.spent for cluster in self._trainers for trainer in cluster]
 
     # ---- the record
 
@@ -340,7 +380,7 @@ class TrainingRun:
             target=ColumnMap.of(self._standardiser.column(-1)) if regression else None,
         )
 
-    def _result(self, *, interrupted: bool) -> TrainResult:
+    def _result(self, *, interrupted: bool, stopped: str | None) -> TrainResult:
         model = self._model_file()
         _, metric = self._measure()
         comparison = None
@@ -360,8 +400,13 @@ class TrainingRun:
                 self._plan.clip_norm,
                 spent or PrivacySpent(0.0, options.delta),
                 STATEMENT,
+                rounds_most=max(self._rounds_sent()),
+                rounds_least=min(self._rounds_sent()),
+                max_epsilon=options.max_epsilon,
+                sensitivity=self._accountant.sensitivity,
             ),
             interrupted=interrupted,
+            stopped=stopped,
         )
         return TrainResult(record, model)
 

@@ -334,12 +334,23 @@ class PrivacyRecord:
         After the last round.
     statement
         What the figure covers and what it does not.
+    rounds_most, rounds_least
+        Rounds in which a device sent a masked vector: of the device that sent most, and least.
+        ``spent`` is that of the former.
+    max_epsilon
+        Budget of each device, None for none.
+    sensitivity
+        Distance of two encoded updates at most, in clip norms: what epsilon was computed with.
     """
 
     noise_multiplier: float
     clip_norm: float
     spent: PrivacySpent
     statement: str
+    rounds_most: int = 0
+    rounds_least: int = 0
+    max_epsilon: float | None = None
+    sensitivity: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -381,7 +392,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A whole run. ``interrupted`` says that it ended before its last planned round."""
+    """A whole run. ``interrupted`` says that it ended before its last planned round.
+
+    ``stopped`` is why it ended by itself before that, None if it did not.
+    """
 
     head: RunHead
     rounds: tuple[RoundRecord, ...]
@@ -391,4 +405,5 @@ class RunRecord:
     model: ModelRecord | None
     comparison: Comparison | None
     interrupted: bool = False
+    stopped: str | None = None
     version: Literal[1] = field(default=REPORT_VERSION)

@@ -208,6 +208,7 @@ class RunRecorder:
         comparison: Comparison | None = None,
         privacy: PrivacyRecord | None = None,
         interrupted: bool = False,
+        stopped: str | None = None,
     ) -> RunRecord:
         """Return the record of the run. A round still open is closed as failed."""
         if self._round is not None:
@@ -222,6 +223,7 @@ class RunRecorder:
             model=model,
             comparison=comparison,
             interrupted=interrupted,
+            stopped=stopped,
         )
 
     def gas_spent(

@@ -34,6 +34,7 @@ def summary_rows(record: RunRecord) -> tuple[SummaryRow, ...]:
             f"{totals.settled} settled{failed}{unfinished}",
             not (totals.failed or record.interrupted),
         ),
+        *([SummaryRow("stopped", record.stopped)] if record.stopped else []),
         SummaryRow("time", _time(record)),
         SummaryRow("gas per device and round", f"{totals.gas_per_device_round:,.0f}"),
         SummaryRow("gas by transaction", amounts(totals.gas_by_kind)),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import ape
 import ckzg
+import dp_accounting
 import pytest
 
 from offchain.chain.artifact import Artifact
-from offchain.nodes.options import TrainOptions, plan
+from offchain.nodes.options import OptionRefused, TrainOptions, plan
 from offchain.nodes.training import TrainingRun, TrainResult
 from offchain.reporting.model_file import encode_model, parse_model
 from offchain.reporting.record import RoundStatus
@@ -51,6 +52,39 @@ def test_train__default_task__anchors_stay_under_the_gas_bound(default_run: Trai
     anchors = [g.gas for r in default_run.record.rounds for g in r.gas if g.kind == "anchor"]
     assert len(anchors) == 14
     assert max(anchors) <= ANCHOR_GAS
+
+
+def test_train__budget_of_three_rounds__stops_before_the_fourth_and_says_why() -> None:
+    """The statistics round counts too; epsilon is dp-accounting's for the rounds sent."""
+    small = {"dataset": "softsensor", "devices": 6, "fogs": 1, "noise_multiplier": 10.0}
+
+    # The count and the rounding add to the 2 by which two clipped updates differ at most.
+    sensitivity = run(rounds=1, **small).record.privacy.sensitivity
+    assert 2.0 < sensitivity < 2.2
+
+    def spent(rounds: int) -> float:
+        event = dp_accounting.SelfComposedDpEvent(
+            dp_accounting.GaussianDpEvent(10.0 / sensitivity), rounds
+        )
+        return float(dp_accounting.pld.PLDAccountant().compose(event).get_epsilon(1e-5))
+
+    budget = 0.5 * (spent(3) + spent(4))
+    result = run(rounds=5, max_epsilon=budget, **small)
+    record = result.record
+    assert len(record.rounds) == 3
+    assert record.stopped is not None
+    assert record.stopped.startswith("privacy budget: epsilon ")
+    assert f"at most {budget:g} is allowed" in record.stopped
+    assert not record.interrupted
+    assert result.model is not None
+    assert record.privacy is not None
+    assert (record.privacy.rounds_most, record.privacy.rounds_least) == (3, 3)
+    assert [r.privacy.epsilon for r in record.rounds] == pytest.approx(
+        [spent(1), spent(2), spent(3)], rel=1e-3
+    )
+    assert record.privacy.spent.epsilon <= budget
+    with pytest.raises(OptionRefused, match=r"--max-epsilon: 0\.1: at least "):
+        run(max_epsilon=0.1, **small)
 
 
 @pytest.mark.parametrize("name", ["default_run", "disturbed_run"])

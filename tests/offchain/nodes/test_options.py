@@ -81,6 +81,7 @@ def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
         ({"candidates": 1}, "--candidates: 1: from 2 to 64"),
         ({"noise_rounds": 0}, "--noise-rounds: 0: from 1 to 65535"),
         ({"drop": 1.5}, "--drop: 1.5: from 0 to 1"),
+        ({"max_epsilon": -1.0}, "--max-epsilon: -1.0: finite and above 0"),
         ({"delta": 0.0}, "--delta: 0.0: between 0 and 1"),
         ({"seed": -1}, "--seed: -1: from 0 to 2^63 - 1"),
         ({"secrets": "dice"}, "--secrets: dice: one of os, seed"),
