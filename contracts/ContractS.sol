@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
+import { Extension } from "./Extension.sol";
 import { Toolbox } from "./Toolbox.sol";
 import { IContractS } from "./interfaces/IContractS.sol";
 import { POINT_BYTES } from "./libraries/Bls12381.sol";
@@ -16,9 +17,13 @@ contract ContractS is Settlement, Extended {
     /// @param p The task's parameters, within the bounds of the specification, section 2.1.
     /// @param initialModel Commitment to the initial model, one point a chunk; infinity is allowed.
     /// @param toolbox What S computes with.
-    constructor(TaskParameters memory p, bytes memory initialModel, Toolbox toolbox)
-        Task(p, toolbox)
-    {
+    /// @param extension_ The code for the rest.
+    constructor(
+        TaskParameters memory p,
+        bytes memory initialModel,
+        Toolbox toolbox,
+        Extension extension_
+    ) Task(p, toolbox, extension_) {
         _requireLength(initialModel.length, POINT_BYTES * p.chunks);
         _verifier.requirePoints(initialModel, true);
         _modelDigest = keccak256(initialModel);
@@ -79,6 +84,13 @@ contract ContractS is Settlement, Extended {
             p.fogStake,
             p.cloudStake,
             p.reward,
+            p.modelRule,
+            p.modelTime,
+            p.cloudPercent,
+            p.fogPercent,
+            p.silenceFee,
+            p.maxSilences,
+            p.claimTime,
             initialModel,
             _modelDigest
         );

@@ -120,7 +120,8 @@ contract Judge {
         address signer = Statements.signerOf(domain, structHash, firstSignature);
         address otherSigner = Statements.signerOf(domain, otherHash, secondSignature);
         if (signer != otherSigner) revert ITask.WrongSigner(otherSigner, signer);
-        uint256 cluster = _word(first, 1);
+        // A model vote names no cluster: it is the signer's own.
+        uint256 cluster = kind == ITask.Statement.ModelVote ? _clusterOf(signer) : _word(first, 1);
         if (occasion == 3) _requireDevice(signer, cluster, _word(first, 2));
         else _requireFog(signer, cluster);
         return Verdict(
@@ -154,7 +155,7 @@ contract Judge {
         if (qualified && keccak256(sum) == keccak256(anchored.commitments)) {
             revert ITask.AnchorHolds(message);
         }
-        (address fog,,,,,) = _task().cluster(clusterId);
+        address fog = _task().fogOf(clusterId, roundId);
         return Verdict(fog, ITask.Offence.FalseAnchor, roundId, clusterId, message, address(0), "");
     }
 
@@ -258,7 +259,7 @@ contract Judge {
     // ------------------------------------------------------------------------------------------------
 
     function beacon(uint256 roundId, bytes calldata header) external view returns (bytes32) {
-        (, uint256 number,,,,,,,,,,,) = _task().round(roundId);
+        (, uint256 number,,,,,,,,,,,,,) = _task().round(roundId);
         if (block.number <= number) revert ITask.BeaconNotYet(number, block.number);
         bytes32 expected = BlockHeader.hashOf(number);
         if (expected == 0) revert ITask.BeaconTooOld(number, block.number);
@@ -327,6 +328,10 @@ contract Judge {
         }
     }
 
+    function _clusterOf(address account) private view returns (uint256 cluster) {
+        (,,,, cluster,,) = _task().member(account);
+    }
+
     /// @dev Cloud, included clusters and result digest of a settled round.
     function _settled(uint256 roundId)
         private
@@ -334,7 +339,7 @@ contract Judge {
         returns (address cloud, uint256 included, bytes32 digest)
     {
         if (roundId != 0 && roundId <= _task().currentRound()) {
-            (,,,,,,,,,, included, cloud, digest) = _task().round(roundId);
+            (,,,,,,,,,,,, included, cloud, digest) = _task().round(roundId);
         }
         if (digest == 0) revert ITask.RoundNotSettled(roundId);
     }

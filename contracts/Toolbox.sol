@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { Extension } from "./Extension.sol";
 import { Judge } from "./Judge.sol";
 import { NoiseSampler } from "./NoiseSampler.sol";
 import { Verifier } from "./Verifier.sol";
@@ -15,12 +14,10 @@ contract Toolbox {
     Verifier public immutable verifier;
     NoiseSampler public immutable noiseSampler;
     Judge public immutable judge;
-    Extension public immutable extension;
 
     constructor() {
         verifier = new Verifier();
         noiseSampler = new NoiseSampler();
         judge = new Judge();
-        extension = new Extension();
     }
 }

@@ -192,17 +192,22 @@ contract RoundLogTest is Base {
 
     function testFuzz_entry__packed__reads_back(
         uint64 included,
-        uint24 units,
+        uint64 other,
+        uint8 clusters,
+        uint24 devices,
         uint8 cloud,
-        uint40 beaconBlock
+        uint32 beaconBlock
     ) public pure {
-        uint256 u = units & 0xfffff;
-        uint256 b = beaconBlock & 0xfffffffff;
-        RoundEntry entry = RoundLog.pack(included, u, cloud, b);
+        uint256 k = clusters & 0x7f;
+        uint256 d = devices & 0x1ffff;
+        RoundEntry entry = RoundLog.open(k, d, beaconBlock).settle(other, ~cloud);
+        entry = entry.settle(included, cloud);
         assert(entry.included() == included);
-        assert(entry.units() == u);
+        assert(entry.clusters() == k);
+        assert(entry.devices() == d);
         assert(entry.cloud() == cloud);
-        assert(entry.beaconBlock() == b);
+        assert(entry.beaconBlock() == beaconBlock);
+        assert(entry.settle(0, 0).included() == 0 && entry.settle(0, 0).cloud() == 0);
     }
 
     function testFuzz_store__neighbours__untouched(

@@ -28,8 +28,18 @@ abstract contract Base is Phases {
         return _fixed().parameters;
     }
 
-    function _budget() internal view override returns (uint256) {
-        return _task().reward;
+    function _budget() internal view override returns (Shares memory) {
+        TaskParameters memory p = _task();
+        return _split(p.reward, p.cloudPercent, p.fogPercent);
+    }
+
+    /// @dev The latest round, which must be over for good: no result of it can come or go any more.
+    function _requireOver() internal view returns (Latest memory l) {
+        l = _latest;
+        _requirePhase(l, NONE | SETTLED | FAILED);
+        if (l.settled && block.timestamp < l.aggregateDeadline) {
+            revert RoundNotOver(l.number, l.aggregateDeadline);
+        }
     }
 
     function _requireS() private view {

@@ -151,15 +151,18 @@ abstract contract Disputes is Opening {
     function _reject(uint256 roundId, address cloud) private {
         Latest memory l = _latest;
         RoundEntry entry = _log.load(roundId);
-        uint256 amount = l.paidUnits * _shareOf(entry);
+        uint256 amount = _paid(entry, entry.included(), l.signers);
         _accounts.owed -= uint128(amount);
         _accounts.pool += uint128(amount);
-        _log.store(roundId, RoundLog.pack(0, entry.units(), 0, entry.beaconBlock()));
+        _log.store(roundId, entry.settle(0, 0));
         delete _results[roundId];
-        if (l.updatesModel) _modelDigest = _previousModelDigest;
+        _rewards[roundId / 256].owed -= uint128(amount);
+        // Of a settled round the model is provisional only if it is the round's own, applied or voted.
+        if (l.provisional) _modelDigest = _previousModelDigest;
         l.settled = false;
         l.provisional = false;
-        l.paidUnits = 0;
+        l.voted = false;
+        l.signers = 0;
         l.settledRounds -= 1;
         _latest = l;
         emit ResultRejected(roundId, cloud, _modelDigest);

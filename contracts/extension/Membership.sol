@@ -113,9 +113,7 @@ abstract contract Membership is Base, Keys {
         m.withdrawableAt = uint40(block.timestamp + _task().unbondingTime);
         uint256 clusterId = m.cluster;
         if (m.role == Role.Fog) {
-            _clusters[clusterId].active = false;
-            _roster.activeClusters &= ~uint64(1 << clusterId);
-            _roster.activeDevices -= _clusters[clusterId].activeDevices;
+            if (_clusters[clusterId].active) _setActive(clusterId, false);
         } else if (m.role == Role.Device) {
             uint256 index = m.index;
             _storeKey(clusterId, _subtractKey(_loadKey(clusterId), clusterId, index, publicKey));
@@ -127,6 +125,24 @@ abstract contract Membership is Base, Keys {
         }
     }
 
+    /// @dev Takes a cluster with its devices into new rounds, or out of them.
+    function _setActive(uint256 clusterId, bool active) internal {
+        Cluster storage c = _clusters[clusterId];
+        c.active = active;
+        c.silences = 0;
+        uint64 bit = uint64(1 << clusterId);
+        Roster memory r = _roster;
+        r.late &= ~bit;
+        if (active) {
+            r.activeClusters |= bit;
+            r.activeDevices += c.activeDevices;
+        } else {
+            r.activeClusters &= ~bit;
+            r.activeDevices -= c.activeDevices;
+        }
+        _roster = r;
+    }
+
     function _exit(address account, bytes memory publicKey) private {
         if (_members[account].role == Role.None) revert NotMember(account);
         if (!_isActive(account)) revert MemberHasLeft(account);
@@ -135,7 +151,7 @@ abstract contract Membership is Base, Keys {
     }
 
     function _requireAdmissible(address account, uint256 required)
-        private
+        internal
         view
         returns (Member storage m)
     {

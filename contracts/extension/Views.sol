@@ -5,10 +5,10 @@ import { Bitmap } from "../libraries/Bitmap.sol";
 import { Bls12381, POINT_BYTES } from "../libraries/Bls12381.sol";
 import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
 import { Transcript } from "../libraries/Transcript.sol";
-import { Funds } from "./Funds.sol";
+import { Votes } from "./Votes.sol";
 
 /// @title What S tells of itself
-abstract contract Views is Funds {
+abstract contract Views is Votes {
     using RoundLog for mapping(uint256 => uint256);
 
     function member(address account)
@@ -92,7 +92,9 @@ abstract contract Views is Funds {
             uint256 clusters,
             uint256 anchored,
             uint256 submitted,
-            uint256 share,
+            uint256 cloudShare,
+            uint256 fogShare,
+            uint256 deviceShare,
             bool updatesModel,
             uint256 included,
             address cloud,
@@ -102,7 +104,8 @@ abstract contract Views is Funds {
         Latest memory l = _latest;
         RoundEntry entry = _requireKnown(roundId);
         beaconBlock = entry.beaconBlock();
-        share = _shareOf(entry);
+        Shares memory s = _sharesOf(entry);
+        (cloudShare, fogShare, deviceShare) = (s.cloud, s.fog, s.device);
         included = entry.included();
         if (included != 0) cloud = _clouds[entry.cloud()];
         resultDigest = _results[roundId];
@@ -123,7 +126,7 @@ abstract contract Views is Funds {
     {
         bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
         for (uint256 w = 0; w < bitmap.length; ++w) {
-            bitmap[w] = _signers[clusterId][w][roundId];
+            bitmap[w] = _signersOf(roundId, clusterId, w);
         }
     }
 
@@ -181,6 +184,24 @@ abstract contract Views is Funds {
 
     function taskParameters() external view returns (TaskParameters memory) {
         return _task();
+    }
+
+    function fogOf(uint256 clusterId, uint256 roundId) external view returns (address fog) {
+        fog = _clusters[clusterId].fog;
+        while (_members[fog].since > roundId) fog = _predecessors[fog];
+    }
+
+    function silencesOf(uint256 clusterId) external view returns (uint256) {
+        return _clusters[clusterId].silences;
+    }
+
+    function rewardsOf(uint256 word)
+        external
+        view
+        returns (uint256 owed, uint256 deadline, uint256 returnedUpTo)
+    {
+        Rewards memory r = _rewards[word];
+        return (r.owed, r.deadline, r.returned);
     }
 
     function _requireKnown(uint256 roundId) private view returns (RoundEntry) {

@@ -33,6 +33,14 @@ interface IContractS is ITask {
     /// Authority only. At most 64.
     function admitFog(address account) external returns (uint256 clusterId);
 
+    /// @notice Makes `account` the fog of a cluster whose fog left or was slashed, from the next round on.
+    /// Authority only; None, Failed, or Settled and the aggregate deadline has passed. Its devices stay.
+    function admitSuccessor(uint256 clusterId, address account) external;
+
+    /// @notice Takes the caller's suspended cluster into new rounds again. Its fog, active; any phase; its stake must
+    /// cover the role again.
+    function resumeCluster(uint256 clusterId) external;
+
     /// @notice Admits devices to a cluster; index is the order of admission, from 0. Authority only. At
     /// most 1,024 a cluster. A device admitted after a round was opened serves from the next one on.
     /// @dev Warning: an aggregate signature that is under way must be aggregated again less the new
@@ -58,7 +66,16 @@ interface IContractS is ITask {
 
     /// @notice Opens the next round. Authority, active cloud or active fog; when there is no round yet or
     /// the last one is Settled or Failed. The pool must cover the reward. Moves nothing.
+    /// @dev Closes the last round, if nobody did. In a Voted task it waits for the model, up to `modelTime` after
+    /// the aggregate deadline.
     function openRound() external returns (uint256 roundId);
+
+    /// @notice Takes the silence fee from those who let the last round wait: fogs of its clusters that did not anchor
+    /// and submit in time, and if clusters submitted and nobody aggregated, its clouds; never devices. Anybody; once
+    /// a round, when it is Failed, or Settled and its aggregate deadline has passed. Moves fees from stakes to
+    /// the pool. Who left before the deadline is not charged. A cluster whose fog missed `maxSilences` rounds in a
+    /// row, or cannot pay another fee, is left out of new rounds.
+    function closeRound() external;
 
     /// @notice Records the root over the noise trees of a cluster for the batch of rounds that begins
     /// with the next round. The cluster's fog; any phase; once a batch.
@@ -123,6 +140,28 @@ interface IContractS is ITask {
         uint256 y,
         bytes calldata proof
     ) external;
+
+    /// @notice Sets the model of the latest round of a Voted task. Anybody; Settled; once a round, unless it is a
+    /// statistics round. Moves nothing.
+    /// @param model The new commitment, one point a chunk; infinity is allowed.
+    /// @param voters Bitmap of clusters of the round whose active fogs signed: two thirds of them, rounded up.
+    /// @param signatures Theirs of `ModelVote` (EIP-712), in the order of cluster id.
+    /// @dev Warning: S checks who signed, not what they computed. The audit recomputes it.
+    function submitModel(
+        uint256 roundId,
+        bytes calldata model,
+        uint256 voters,
+        bytes[] calldata signatures
+    ) external;
+
+    /// @notice Takes `amount` out of the pool. Authority only, which gets it; None, Failed, or Settled and the
+    /// aggregate deadline has passed.
+    function withdrawPool(uint256 amount) external;
+
+    /// @notice Returns to the pool what nobody claimed of the rounds `256 * word` to `256 * word + 255`, once
+    /// `claimTime` has passed since the last aggregate deadline of a settled one. Anybody, any phase. They cannot be
+    /// claimed any more; what reporters earned stays.
+    function returnUnclaimed(uint256 word) external;
 
     /// @notice Adds the value sent to the pool that rewards come from. Anybody, any phase.
     function fundPool() external payable;
@@ -308,7 +347,9 @@ interface IContractS is ITask {
             uint256 clusters,
             uint256 anchored,
             uint256 submitted,
-            uint256 share,
+            uint256 cloudShare,
+            uint256 fogShare,
+            uint256 deviceShare,
             bool updatesModel,
             uint256 included,
             address cloud,
@@ -362,6 +403,22 @@ interface IContractS is ITask {
             uint256 eligible,
             bytes memory aggregateKey
         );
+
+    /// @notice Whose cluster it was in that round.
+    function fogOf(uint256 clusterId, uint256 roundId) external view returns (address);
+
+    /// @notice Of a cluster: how many rounds in a row it missed.
+    function silencesOf(uint256 clusterId) external view returns (uint256);
+
+    /// @notice Bitmap of the clusters whose fogs may vote on the latest round's model, and how many must.
+    function modelQuorum() external view returns (uint256 voters, uint256 required);
+
+    /// @notice Rewards not claimed of the rounds `256 * word` to `256 * word + 255`, the last aggregate deadline
+    /// of a settled one, and up to which round they were returned.
+    function rewardsOf(uint256 word)
+        external
+        view
+        returns (uint256 owed, uint256 deadline, uint256 returnedUpTo);
 
     /// @notice Bitmap of the active devices of a cluster.
     function activeDevices(uint256 clusterId) external view returns (uint256[] memory);

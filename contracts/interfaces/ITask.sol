@@ -24,6 +24,12 @@ interface ITask {
         Failed
     }
 
+    /// @notice How the committed model moves: S applies the rate to the sum, or the fogs vote on a model.
+    enum ModelRule {
+        Linear,
+        Voted
+    }
+
     /// @notice What an account can be slashed for; section 2.5 of the specification.
     enum Offence {
         FalseShare,
@@ -36,13 +42,14 @@ interface ITask {
     }
 
     /// @notice Signed messages of which nobody may sign two that differ, for one round and cluster (and
-    /// device). The first three are a device's, the others a fog's.
+    /// device). The first three are a device's, the others a fog's; of model votes, for one round and result.
     enum Statement {
         NoiseRoot,
         MaskedPacket,
         Witness,
         Selection,
-        Qualified
+        Qualified,
+        ModelVote
     }
 
     /// @notice Fixed at construction; meaning and bounds in section 2.1 of the specification.
@@ -68,6 +75,13 @@ interface ITask {
         uint96 fogStake;
         uint96 cloudStake;
         uint96 reward;
+        ModelRule modelRule;
+        uint32 modelTime;
+        uint8 cloudPercent;
+        uint8 fogPercent;
+        uint96 silenceFee;
+        uint8 maxSilences;
+        uint32 claimTime;
     }
 
     /// @notice What the Authority says about a device it admits.
@@ -212,6 +226,11 @@ interface ITask {
     // Rounds
     error PoolTooLow(uint256 pool, uint256 required);
     error NoActiveCluster();
+    error ModelPending(uint256 round, uint256 until);
+    error RoundNotOver(uint256 round, uint256 until);
+    error RoundAlreadyClosed(uint256 round);
+    error ClusterNotSuspended(uint256 cluster);
+    error ClusterHasFog(uint256 cluster, address fog);
     error ZeroNoiseRoot();
     error NoiseRootAlreadyRecorded(uint256 cluster, uint256 batch);
     error NoiseRootMissing(uint256 cluster, uint256 batch);
@@ -241,8 +260,17 @@ interface ITask {
     error WrongModel(bytes32 given, bytes32 stored);
     error NotClaimable(uint256 round);
     error NotEarned(address account, uint256 round);
+    error RewardReturned(uint256 round);
+    error NothingToReturn(uint256 word);
+    error ClaimTimeNotOver(uint256 word, uint256 until);
     error NothingToClaim(address account);
     error PaymentFailed(address account, uint256 amount);
+
+    // Votes
+    error NoModelVote(uint256 round);
+    error ModelAlreadyVoted(uint256 round);
+    error NotVoters(uint256 clusters);
+    error TooFewVotes(uint256 given, uint256 required);
 
     // Disputes
     error RoundNotSettled(uint256 round);
@@ -298,6 +326,13 @@ interface ITask {
         uint96 fogStake,
         uint96 cloudStake,
         uint96 reward,
+        ModelRule modelRule,
+        uint32 modelTime,
+        uint8 cloudPercent,
+        uint8 fogPercent,
+        uint96 silenceFee,
+        uint8 maxSilences,
+        uint32 claimTime,
         bytes model,
         bytes32 modelDigest
     );
@@ -314,6 +349,14 @@ interface ITask {
         bytes publicKey,
         bytes32 sealingKey
     );
+    /// @notice `account` follows `predecessor`, who left or was slashed, from round `firstRound` on. A noise root
+    /// recorded for the batch that begins with it is void.
+    event FogSucceeded(
+        address indexed account, uint256 indexed cluster, address predecessor, uint256 firstRound
+    );
+    /// @notice The cluster is left out of new rounds until its fog calls back.
+    event ClusterSuspended(uint256 indexed cluster, uint256 indexed round);
+    event ClusterResumed(uint256 indexed cluster);
     event ExitRequested(address indexed account, uint256 withdrawableAt);
     event StakeWithdrawn(address indexed account, uint256 amount);
 
@@ -321,7 +364,7 @@ interface ITask {
 
     event NoiseRootRecorded(uint256 indexed cluster, uint256 indexed batch, bytes32 root);
     /// @param clusters Bitmap of the clusters that take part.
-    /// @param share What each member that serves the round earns, in wei.
+    /// @param cloudShare What the cloud, each fog and each device that serve the round earn, in wei.
     event RoundOpened(
         uint256 indexed round,
         uint256 beaconBlock,
@@ -329,10 +372,17 @@ interface ITask {
         uint256 cumulativeDeadline,
         uint256 aggregateDeadline,
         uint256 clusters,
-        uint256 share,
+        uint256 cloudShare,
+        uint256 fogShare,
+        uint256 deviceShare,
         bool updatesModel,
         bytes32 modelDigest
     );
+    /// @notice The round is over and its silence is paid for.
+    /// @param silent Bitmap of its clusters that did not anchor and submit in time.
+    /// @param cloudsSilent Whether clusters submitted and no cloud aggregated.
+    event RoundClosed(uint256 indexed round, uint256 silent, bool cloudsSilent);
+    event SilenceCharged(uint256 indexed round, address indexed account, uint256 fee);
     /// @notice No cluster anchored in `round`, the first on a provisional model: the model before it is
     /// back.
     event ModelWithdrawn(uint256 indexed round, bytes32 modelDigest);
@@ -371,6 +421,11 @@ interface ITask {
         bytes model,
         bytes32 modelDigest
     );
+    /// @param voters Bitmap of the clusters whose fogs signed.
+    event ModelVoted(uint256 indexed round, uint256 voters, bytes model, bytes32 modelDigest);
+    /// @notice What was not claimed of the rounds `256 * word` to `upTo` is in the pool again.
+    event UnclaimedReturned(uint256 indexed word, uint256 upTo, uint256 amount);
+    event PoolWithdrawn(uint256 amount);
     event PoolFunded(address indexed payer, uint256 amount);
     /// @param rounds Bitmap: bit i stands for round `256 * word + i`.
     event RewardClaimed(address indexed account, uint256 word, uint256 rounds, uint256 amount);

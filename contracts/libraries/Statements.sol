@@ -24,8 +24,11 @@ library Statements {
     bytes32 internal constant RESULT =
         keccak256("Result(uint256 round,bytes32 commitmentDigest,bytes32 vectorDigest)");
 
+    bytes32 internal constant MODEL_VOTE =
+        keccak256("ModelVote(uint256 round,bytes32 resultDigest,bytes32 modelDigest)");
+
     /// @dev Type hash, number of words, and how many of them name the occasion: round, cluster and, where
-    /// a device speaks, its index.
+    /// a device speaks, its index; of a model vote, round and result.
     function shapeOf(ITask.Statement kind)
         internal
         pure
@@ -35,7 +38,8 @@ library Statements {
         if (kind == ITask.Statement.MaskedPacket) return (MASKED_PACKET, 9, 3);
         if (kind == ITask.Statement.Witness) return (WITNESS, 9, 3);
         if (kind == ITask.Statement.Selection) return (SELECTION, 4, 2);
-        return (QUALIFIED, 3, 2);
+        if (kind == ITask.Statement.Qualified) return (QUALIFIED, 3, 2);
+        return (MODEL_VOTE, 3, 2);
     }
 
     /// @dev Who signed the struct under the domain. Refuses every form of a signature but one.

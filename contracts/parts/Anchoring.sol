@@ -6,11 +6,10 @@ import { Bitmap } from "../libraries/Bitmap.sol";
 import { Bls12381, G1Point, POINT_BYTES } from "../libraries/Bls12381.sol";
 import { Transcript } from "../libraries/Transcript.sol";
 import { Keys } from "./Keys.sol";
-import { Phases } from "./Phases.sol";
 import { Task } from "./Task.sol";
 
 /// @title Noise roots, anchors and cluster sums
-abstract contract Anchoring is Task, Keys, Phases {
+abstract contract Anchoring is Task, Keys {
     // ------------------------------------------------------------------------------------------------
     // External
     // ------------------------------------------------------------------------------------------------
@@ -50,7 +49,7 @@ abstract contract Anchoring is Task, Keys, Phases {
         if (!_verifier.isSigned(key, message, signature)) revert FalseAttestation(message);
 
         for (uint256 w = 0; w < signers_.length; ++w) {
-            _signers[clusterId][w][roundId] = signers_[w];
+            _addSigners(roundId, clusterId, w, signers_[w]);
         }
         _records[roundId][clusterId] = Transcript.anchorRecord(
             message, signerCount, qualifiedCount, keccak256(anchored.commitments)
@@ -119,6 +118,15 @@ abstract contract Anchoring is Task, Keys, Phases {
     // ------------------------------------------------------------------------------------------------
     // Internal
     // ------------------------------------------------------------------------------------------------
+
+    function _addSigners(uint256 roundId, uint256 clusterId, uint256 w, uint256 bits) private {
+        uint256 shift = 64 * (roundId % 4);
+        for (uint256 g = 4 * w; bits != 0; ++g) {
+            uint256 part = uint64(bits);
+            if (part != 0) _signers[clusterId][g][roundId / 4] |= part << shift;
+            bits >>= 64;
+        }
+    }
 
     /// @dev The record that an anchor leaves, and the message it holds.
     function _recordOf(

@@ -18,6 +18,12 @@ abstract contract Extended is Task {
     function admitFog(address account) external override extended returns (uint256 clusterId) { }
 
     /// @inheritdoc IContractS
+    function admitSuccessor(uint256 clusterId, address account) external override extended { }
+
+    /// @inheritdoc IContractS
+    function resumeCluster(uint256 clusterId) external override extended { }
+
+    /// @inheritdoc IContractS
     function admitDevices(uint256 clusterId, Admission[] calldata admissions)
         external
         override
@@ -39,6 +45,23 @@ abstract contract Extended is Task {
 
     /// @inheritdoc IContractS
     function openRound() external override extended returns (uint256 roundId) { }
+
+    /// @inheritdoc IContractS
+    function closeRound() external override extended { }
+
+    /// @inheritdoc IContractS
+    function submitModel(
+        uint256 roundId,
+        bytes calldata model,
+        uint256 voters,
+        bytes[] calldata signatures
+    ) external override extended { }
+
+    /// @inheritdoc IContractS
+    function withdrawPool(uint256 amount) external override extended { }
+
+    /// @inheritdoc IContractS
+    function returnUnclaimed(uint256 word) external override extended { }
 
     /// @inheritdoc IContractS
     function fundPool() external payable override extended { }
@@ -167,7 +190,9 @@ abstract contract Extended is Task {
             uint256 clusters,
             uint256 anchored,
             uint256 submitted,
-            uint256 share,
+            uint256 cloudShare,
+            uint256 fogShare,
+            uint256 deviceShare,
             bool updatesModel,
             uint256 included,
             address cloud,
@@ -245,6 +270,36 @@ abstract contract Extended is Task {
             uint256 eligible,
             bytes memory aggregateKey
         )
+    { }
+
+    /// @inheritdoc IContractS
+    function fogOf(uint256 clusterId, uint256 roundId)
+        external
+        view
+        override
+        extendedView
+        returns (address)
+    { }
+
+    /// @inheritdoc IContractS
+    function silencesOf(uint256 clusterId) external view override extendedView returns (uint256) { }
+
+    /// @inheritdoc IContractS
+    function modelQuorum()
+        external
+        view
+        override
+        extendedView
+        returns (uint256 voters, uint256 required)
+    { }
+
+    /// @inheritdoc IContractS
+    function rewardsOf(uint256 word)
+        external
+        view
+        override
+        extendedView
+        returns (uint256 owed, uint256 deadline, uint256 returnedUpTo)
     { }
 
     /// @inheritdoc IContractS

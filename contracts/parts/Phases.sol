@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { RoundEntry, RoundLog } from "../libraries/RoundLog.sol";
+import { Bitmap } from "../libraries/Bitmap.sol";
+import { RoundEntry } from "../libraries/RoundLog.sol";
 import { TaskStorage } from "./TaskStorage.sol";
 
 /// @title Phases of a round: functions of stored counters and the time
 abstract contract Phases is TaskStorage {
-    using RoundLog for mapping(uint256 => uint256);
-
     // Sets of phases, as bitmaps over the values of Phase.
     uint256 internal constant NONE = 1;
     uint256 internal constant ANCHORING = 2;
@@ -16,12 +15,46 @@ abstract contract Phases is TaskStorage {
     uint256 internal constant SETTLED = 16;
     uint256 internal constant FAILED = 32;
 
-    /// @dev What a round pays in all.
-    function _budget() internal view virtual returns (uint256);
+    // What a round pays to its cloud, to its fogs and to its devices together; or to each.
+    struct Shares {
+        uint256 cloud;
+        uint256 fog;
+        uint256 device;
+    }
 
-    /// @dev What each member that serves a known round earns.
-    function _shareOf(RoundEntry entry) internal view returns (uint256) {
-        return _budget() / entry.units();
+    function _budget() internal view virtual returns (Shares memory);
+
+    function _split(uint256 reward, uint256 cloudPercent, uint256 fogPercent)
+        internal
+        pure
+        returns (Shares memory s)
+    {
+        unchecked {
+            // A reward below 2^96; together at most 100 per cent.
+            s.cloud = (reward * cloudPercent) / 100;
+            s.fog = (reward * fogPercent) / 100;
+            s.device = reward - s.cloud - s.fog;
+        }
+    }
+
+    /// @dev What each member that serves a round earns: fixed when it is opened, whoever else serves.
+    function _sharesOf(RoundEntry entry) internal view returns (Shares memory s) {
+        s = _budget();
+        s.fog /= entry.clusters();
+        uint256 devices = entry.devices();
+        s.device = devices == 0 ? 0 : s.device / devices;
+    }
+
+    /// @dev What a settled round pays: at most its budget, since those who served were counted when it opened.
+    function _paid(RoundEntry entry, uint256 included, uint256 signers)
+        internal
+        view
+        returns (uint256)
+    {
+        Shares memory s = _sharesOf(entry);
+        unchecked {
+            return s.cloud + Bitmap.popcount(included) * s.fog + signers * s.device;
+        }
     }
 
     /// @dev A function of the counters and the time; the table is in the specification, section 2.3.

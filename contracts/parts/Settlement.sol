@@ -42,10 +42,12 @@ abstract contract Settlement is Anchoring {
         // At 0 the chunks after the first are multiplied by 0.
         _verifier.requireOpening(total.commitments, _capacity, 0, samples, countProof);
         _verifier.requireOpening(total.commitments, _capacity, z, y, proof);
-        uint256 factor = _latest.updatesModel ? _rate / _clamp(samples, total.qualifiedCount) : 0;
-        bytes memory newModel = _updateModel(model, total.commitments, factor);
+        // The fogs of a Voted task set its model later.
+        bool updates = _latest.updatesModel && !_voted;
+        uint256 factor = updates ? _rate / _clamp(samples, total.qualifiedCount) : 0;
+        bytes memory newModel = _updateModel(model, total.commitments, factor, updates);
 
-        _settle(roundId, included, total.signerCount);
+        _settle(roundId, included, total.signerCount, updates);
         _results[roundId] = Transcript.result(commitmentDigest, vectorDigest);
         emit ResultAccepted(
             roundId,
@@ -157,13 +159,15 @@ abstract contract Settlement is Anchoring {
     }
 
     /// @dev `COM(theta') = COM(theta) - factor COM(c)`, chunk by chunk.
-    function _updateModel(bytes memory model, bytes memory commitments, uint256 factor)
-        private
-        returns (bytes memory)
-    {
+    function _updateModel(
+        bytes memory model,
+        bytes memory commitments,
+        uint256 factor,
+        bool updates
+    ) private returns (bytes memory) {
         bytes32 given = keccak256(model);
         if (given != _modelDigest) revert WrongModel(given, _modelDigest);
-        if (!_latest.updatesModel) return model;
+        if (!updates) return model;
         // factor <= rate < 2^128 < R.
         if (factor != 0) model = _verifier.subtractMultiple(model, commitments, factor);
         _previousModelDigest = given;
@@ -171,27 +175,31 @@ abstract contract Settlement is Anchoring {
         return model;
     }
 
-    function _settle(uint256 roundId, uint256 included, uint256 signerCount) private {
+    function _settle(uint256 roundId, uint256 included, uint256 signerCount, bool updates) private {
         RoundEntry entry = _log.load(roundId);
-        uint256 paidUnits;
-        uint256 amount;
-        unchecked {
-            // Those who served were counted when the round opened: at most the reward, which the pool
-            // holds.
-            paidUnits = 1 + Bitmap.popcount(included) + signerCount;
-            amount = paidUnits * _shareOf(entry);
-        }
-        _accounts.pool -= uint128(amount);
-        _accounts.owed += uint128(amount);
-        _log.store(
-            roundId,
-            RoundLog.pack(included, entry.units(), _members[msg.sender].index, entry.beaconBlock())
-        );
+        uint128 amount = uint128(_paid(entry, included, signerCount));
+        _accounts.pool -= amount;
+        _accounts.owed += amount;
+        _log.store(roundId, entry.settle(included, _members[msg.sender].index));
         Latest storage l = _latest;
+        Rewards storage r = _rewards[roundId / 256];
+        r.owed += amount;
+        r.deadline = l.aggregateDeadline;
         l.settled = true;
-        l.provisional = l.updatesModel;
-        l.paidUnits = uint24(paidUnits);
+        l.provisional = updates;
+        l.signers = uint24(signerCount);
         l.settledRounds += 1;
+    }
+
+    // What a claim carries from round to round.
+    struct Claim {
+        uint256 word; // of 256 rounds
+        uint256 claimed;
+        uint256 fresh;
+        uint256 amount;
+        uint256 returned;
+        uint256 rejectable;
+        Shares budget;
     }
 
     /// @dev Marks the rounds as claimed and adds up what the account earned in those that were not.
@@ -200,42 +208,55 @@ abstract contract Settlement is Anchoring {
         returns (uint256 amount)
     {
         Member memory m = _members[account];
-        mapping(uint256 roundId => uint256 bits) storage signed = _signers[m.cluster][m.index / 256];
-        uint256 rejectable = _rejectableRound();
-        uint256 word = type(uint256).max;
-        uint256 claimed;
-        uint256 fresh;
-        uint256 part;
+        mapping(uint256 rounds => uint256 bits) storage signed = _signers[m.cluster][m.index / 64];
+        Claim memory c;
+        c.word = type(uint256).max;
+        c.rejectable = _rejectableRound();
+        c.budget = _budget();
         for (uint256 i = 0; i < rounds.length; ++i) {
             uint256 roundId = rounds[i];
-            if (roundId / 256 != word) {
-                _flush(account, word, claimed, fresh, part);
-                amount += part;
-                word = roundId / 256;
-                claimed = _claimed[account][word];
-                (fresh, part) = (0, 0);
+            if (roundId >> 8 != c.word) {
+                amount += _flush(account, c);
+                _load(account, roundId >> 8, c);
             }
-            uint256 bit = 1 << (roundId % 256);
-            if ((claimed | fresh) & bit != 0) continue;
+            uint256 bit = 1 << (roundId & 0xff);
+            if ((c.claimed | c.fresh) & bit != 0) continue;
             RoundEntry entry = _log.load(roundId);
-            if (entry.included() == 0 || roundId == rejectable) revert NotClaimable(roundId);
+            if (entry.included() == 0 || roundId == c.rejectable) revert NotClaimable(roundId);
+            if (roundId <= c.returned) revert RewardReturned(roundId);
             if (!_served(m, entry, roundId, signed)) revert NotEarned(account, roundId);
-            fresh |= bit;
+            c.fresh |= bit;
             unchecked {
-                // Each share is below 2^96.
-                part += _shareOf(entry);
+                // Each share is below 2^96, and there are 256 of them.
+                c.amount += _shareOf(m.role, entry, c.budget);
             }
         }
-        _flush(account, word, claimed, fresh, part);
-        amount += part;
+        amount += _flush(account, c);
     }
 
-    function _flush(address account, uint256 word, uint256 claimed, uint256 fresh, uint256 amount)
+    function _load(address account, uint256 word, Claim memory c) private view {
+        c.word = word;
+        c.claimed = _claimed[account][word];
+        c.returned = _rewards[word].returned;
+        (c.fresh, c.amount) = (0, 0);
+    }
+
+    function _flush(address account, Claim memory c) private returns (uint256) {
+        if (c.fresh == 0) return 0;
+        _claimed[account][c.word] = c.claimed | c.fresh;
+        _rewards[c.word].owed -= uint128(c.amount);
+        emit RewardClaimed(account, c.word, c.fresh, c.amount);
+        return c.amount;
+    }
+
+    /// @dev As `_sharesOf`, for one role.
+    function _shareOf(Role role, RoundEntry entry, Shares memory budget)
         private
+        pure
+        returns (uint256)
     {
-        if (fresh == 0) return;
-        _claimed[account][word] = claimed | fresh;
-        emit RewardClaimed(account, word, fresh, amount);
+        if (role == Role.Cloud) return budget.cloud;
+        return role == Role.Fog ? budget.fog / entry.clusters() : budget.device / entry.devices();
     }
 
     /// @dev Whether the member served a settled round: as its cloud, or as fog or signer of an included
@@ -244,16 +265,13 @@ abstract contract Settlement is Anchoring {
         Member memory m,
         RoundEntry entry,
         uint256 roundId,
-        mapping(uint256 roundId => uint256 bits) storage signed
+        mapping(uint256 rounds => uint256 bits) storage signed
     ) private view returns (bool) {
         if (m.role == Role.Cloud) {
             return entry.cloud() == m.index;
         }
         if (m.role == Role.None || (entry.included() >> m.cluster) & 1 == 0) return false;
-        return m.role == Role.Fog || (signed[roundId] >> (m.index % 256)) & 1 == 1;
-    }
-
-    function _budget() internal view override returns (uint256) {
-        return _reward;
+        if (m.role == Role.Fog) return roundId >= m.since && (m.end == 0 || roundId < m.end);
+        return (signed[roundId >> 2] >> (((roundId & 3) << 6) | (m.index & 63))) & 1 == 1;
     }
 }

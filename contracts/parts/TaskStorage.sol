@@ -24,7 +24,15 @@ abstract contract TaskStorage is ITask, EIP712 {
         uint128 burnt;
     }
 
-    // One slot. `withdrawableAt` is zero while the member is active.
+    // One slot: what is owed of the rounds of a word of 256.
+    struct Rewards {
+        uint128 owed;
+        uint40 deadline; // of the last settled one
+        uint32 returned; // up to this round
+    }
+
+    // One slot. `withdrawableAt` is zero while the member is active. A fog serves from round `since` on, and
+    // before round `end`, if that is not zero.
     struct Member {
         uint96 stake;
         Role role;
@@ -32,6 +40,8 @@ abstract contract TaskStorage is ITask, EIP712 {
         uint8 cluster;
         uint16 index;
         uint40 withdrawableAt;
+        uint32 since;
+        uint32 end;
     }
 
     // One slot. Of the devices, those admitted after round `admittedIn` was opened have an index of
@@ -43,6 +53,7 @@ abstract contract TaskStorage is ITask, EIP712 {
         uint16 activeDevices;
         uint16 devicesBefore;
         uint32 admittedIn;
+        uint8 silences; // rounds missed in a row
     }
 
     // Three slots: a coordinate has 48 bytes.
@@ -60,12 +71,13 @@ abstract contract TaskStorage is ITask, EIP712 {
         uint16 index;
     }
 
-    // One slot.
+    // One slot. `late`: clusters with silences.
     struct Roster {
         uint64 activeClusters;
         uint8 clusters;
         uint16 clouds;
         uint24 activeDevices;
+        uint64 late;
     }
 
     // The latest round. First slot: written when the round opens and settles; second: by every cluster,
@@ -76,13 +88,16 @@ abstract contract TaskStorage is ITask, EIP712 {
         uint40 cumulativeDeadline;
         uint40 aggregateDeadline;
         uint32 settledRounds;
-        uint24 paidUnits; // shares moved to owed when the round settled
+        uint24 signers; // of the included clusters
         bool settled;
         bool updatesModel;
         bool provisional; // the model is the result of the round before this one or of this one
-        uint128 clusters; // a bitmap, as those below; its type moves it to the second slot
+        bool voted;
+        bool closed; // silence is charged
+        uint64 clusters; // a bitmap, as those below; the second slot begins here
         uint64 anchored;
         uint64 submitted;
+        uint16 clouds; // ever admitted, when it was opened
     }
 
     // Two slots. The sum over the first `done` slots, counted from the last.
@@ -99,12 +114,14 @@ abstract contract TaskStorage is ITask, EIP712 {
     Accounts internal _accounts;
     mapping(address reporter => uint256 amount) internal _credits;
     mapping(address account => mapping(uint256 word => uint256 rounds)) internal _claimed;
+    mapping(uint256 word => Rewards) internal _rewards;
 
     // Members
     Roster internal _roster;
     mapping(address account => Member) internal _members;
     mapping(uint256 index => address account) internal _clouds;
     mapping(uint256 clusterId => Cluster) internal _clusters;
+    mapping(address fog => address predecessor) internal _predecessors;
     mapping(uint256 clusterId => PackedPoint) internal _aggregateKeys;
     mapping(uint256 clusterId => mapping(uint256 word => uint256 bits)) internal _activeDevices;
     mapping(bytes32 keyHash => KeyOwner) internal _keyOwners;
@@ -122,9 +139,10 @@ abstract contract TaskStorage is ITask, EIP712 {
     // keccak(anchor message, signer count, qualified count, commitment digest), and once the sum is
     // submitted keccak(that, vector digest).
     mapping(uint256 roundId => mapping(uint256 clusterId => bytes32 record)) internal _records;
-    // The round comes last: a claim of many rounds hashes the rest once.
+    // 64 devices in four rounds to a slot, so that a claim of many rounds reads few: `_signersOf`, `_addSigners`.
+    // The rounds come last: a claim hashes the rest once.
     mapping(
-        uint256 clusterId => mapping(uint256 word => mapping(uint256 roundId => uint256 bits))
+        uint256 clusterId => mapping(uint256 group => mapping(uint256 rounds => uint256 bits))
     ) internal _signers;
     mapping(uint256 clusterId => mapping(uint256 batch => bytes32 root)) internal _noiseRoots;
 
@@ -135,6 +153,19 @@ abstract contract TaskStorage is ITask, EIP712 {
 
     function _requireLength(uint256 given, uint256 expected) internal pure {
         if (given != expected) revert WrongLength(given, expected);
+    }
+
+    /// @dev Word `w` of the bitmap of signers.
+    function _signersOf(uint256 roundId, uint256 clusterId, uint256 w)
+        internal
+        view
+        returns (uint256 bits)
+    {
+        uint256 shift = 64 * (roundId % 4);
+        for (uint256 g = 0; g < 4; ++g) {
+            uint256 slot = _signers[clusterId][4 * w + g][roundId / 4];
+            bits |= uint256(uint64(slot >> shift)) << (64 * g);
+        }
     }
 
     function _isActive(address account) internal view returns (bool) {

@@ -31,7 +31,8 @@ from offchain.audit.wire import (
 from offchain.crypto.hashing import keccak256
 
 _PAYING: Final = tuple(
-    keccak256(s)[:4] for s in (b"claim(address,uint256[])", b"withdrawStake(address)")
+    keccak256(s)[:4]
+    for s in (b"claim(address,uint256[])", b"withdrawStake(address)", b"withdrawPool(uint256)")
 )
 _CALLS: Final = ("CALL", "CREATE", "CREATE2")
 
@@ -257,7 +258,7 @@ class Reader:
             except Undecodable:
                 continue
             if event.name == "TaskCreated":
-                addresses += [event.values[n] for n in TOOLS]
+                addresses += [event.values[n] for n in (*TOOLS, "extension")]
             elif event.name == "RoundOpened":
                 blocks.append(event.values["beaconBlock"])
         return addresses, blocks

@@ -15,10 +15,12 @@ from offchain.audit.arithmetic import (
     tagged,
     word_count,
 )
+from offchain.audit.closing import close
 from offchain.audit.findings import At
 from offchain.audit.state import Anchored, Cluster, Phase, Role, Round, State
 from offchain.audit.state import NoiseRoot as RecordedRoot
 from offchain.audit.step import Handler, Step
+from offchain.audit.voting import VOTED
 from offchain.crypto.hashing import keccak256
 
 _NO_ROOT: Final = bytes(32)
@@ -39,13 +41,21 @@ def open_round(step: Step) -> None:
     at.holds("openRound.phase", over, phase.name.lower(), "no round under way")
     reward = state.task["reward"]
     at.holds("openRound.pool", ledger.pool >= reward, ledger.pool, f"at least {reward}")
+    _check_model(step, at)
+    close(step, at, state.current)
     clusters = state.active_clusters
     at.holds("openRound.clusters", bool(clusters), 0, "at least one active cluster")
-    _close_last(step, at)
+    _take_back_model(step, at)
     task = state.task
     anchor_deadline = step.now + task["anchorTime"]
     cumulative_deadline = anchor_deadline + task["cumulativeTime"]
-    units = 1 + len(clusters) + state.active_device_count
+    cloud, fogs, devices = state.budgets
+    serving = state.active_device_count
+    shares = {
+        Role.CLOUD: cloud,
+        Role.FOG: fogs // max(1, len(clusters)),
+        Role.DEVICE: devices // serving if serving else 0,
+    }
     opened = Round(
         number=number,
         opened_at=step.now,
@@ -55,8 +65,8 @@ def open_round(step: Step) -> None:
         cumulative_deadline=cumulative_deadline,
         aggregate_deadline=cumulative_deadline + task["aggregateTime"],
         clusters=clusters,
-        units=units,
-        share=reward // units,
+        clouds=len(state.clouds),
+        shares=shares,
         updates_model=state.settled_rounds >= task["statisticsRounds"],
         model_digest=state.model_digest,
     )
@@ -71,13 +81,25 @@ def open_round(step: Step) -> None:
         cumulativeDeadline=opened.cumulative_deadline,
         aggregateDeadline=opened.aggregate_deadline,
         clusters=sum(1 << cluster for cluster in clusters),
-        share=opened.share,
+        cloudShare=shares[Role.CLOUD],
+        fogShare=shares[Role.FOG],
+        deviceShare=shares[Role.DEVICE],
         updatesModel=opened.updates_model,
         modelDigest=opened.model_digest,
     )
 
 
-def _close_last(step: Step, at: At) -> None:
+def _check_model(step: Step, at: At) -> None:
+    """A settled round whose model is voted on has some time for it."""
+    state, last = step.state, step.state.current
+    if last is None or last.result is None or not last.updates_model or last.voted is not None:
+        return
+    until = last.aggregate_deadline + state.task["modelTime"]
+    waits = state.task["modelRule"] == VOTED and step.now < until
+    at.holds("openRound.model", not waits, "none yet", f"a voted model, or time {until}")
+
+
+def _take_back_model(step: Step, at: At) -> None:
     """A round that failed without any anchor takes back a model that nobody had built on."""
     state = step.state
     last = state.current

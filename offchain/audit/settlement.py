@@ -15,9 +15,11 @@ from offchain.audit.arithmetic import (
     parse_points,
     subtract_multiple,
 )
+from offchain.audit.closing import require_over
 from offchain.audit.findings import At
-from offchain.audit.state import Anchored, Phase, Result, Role, Round, State
+from offchain.audit.state import Anchored, Phase, Result, Rewards, Role, Round, State
 from offchain.audit.step import Handler, Step
+from offchain.audit.voting import VOTED
 from offchain.crypto.curve import G1
 from offchain.crypto.hashing import keccak256
 
@@ -52,8 +54,9 @@ def submit_aggregate(step: Step) -> None:
         opened = opens(commitments, task["capacity"], z, y, proof)
         at.holds("submitAggregate.proof", opened, proof, f"an opening to {y} at {z}")
     at.equal("submitAggregate.model", model, state.model)
-    factor = _factor(state, current, samples, parts)
-    after = _updated(state, current, commitments, factor)
+    updates = current.updates_model and task["modelRule"] != VOTED
+    factor = _factor(state, current, samples, parts) if updates else 0
+    after = _updated(state, commitments, factor) if updates else state.model
     result = Result(
         cloud=step.sender,
         included=included,
@@ -62,11 +65,11 @@ def submit_aggregate(step: Step) -> None:
         samples=samples,
         y=y,
         factor=factor,
-        paid_units=1 + len(included) + sum(len(part.signers) for part in parts),
+        paid=_paid(current, parts),
         model_before=state.model,
         model=after,
     )
-    _settle(state, current, result)
+    _settle(state, current, result, updates=updates)
     step.emitted.expect(
         at,
         "ResultAccepted",
@@ -119,27 +122,35 @@ def _factor(state: State, current: Round, samples: int, parts: list[Anchored]) -
     return state.task["rate"] // max(1, min(max(signed, least), most))
 
 
-def _updated(state: State, current: Round, commitments: bytes, factor: int) -> bytes:
+def _updated(state: State, commitments: bytes, factor: int) -> bytes:
     """``COM(theta') = COM(theta) - k COM(c)``, chunk by chunk."""
     chunks = state.task["chunks"]
     model = parse_points(state.model, chunks, infinity=True)
     total = parse_points(commitments, chunks, infinity=True)
-    if not current.updates_model or model is None or total is None:
+    if model is None or total is None:
         return state.model
     return encode_points(subtract_multiple(model, total, factor))
 
 
-def _settle(state: State, current: Round, result: Result) -> None:
-    amount = result.paid_units * current.share
-    state.ledger.pool -= amount
-    state.ledger.owed += amount
+def _paid(current: Round, parts: list[Anchored]) -> int:
+    """What a round pays when these clusters are included."""
+    shares, signers = current.shares, sum(len(part.signers) for part in parts)
+    return shares[Role.CLOUD] + len(parts) * shares[Role.FOG] + signers * shares[Role.DEVICE]
+
+
+def _settle(state: State, current: Round, result: Result, *, updates: bool) -> None:
+    state.ledger.pool -= result.paid
+    state.ledger.owed += result.paid
+    rewards = state.ledger.rewards.setdefault(current.number // 256, Rewards())
+    rewards.owed += result.paid
+    rewards.deadline = current.aggregate_deadline
     current.result = result
     state.settled_rounds += 1
-    state.provisional = current.updates_model
-    if current.updates_model:
+    state.provisional = updates
+    if updates:
         state.previous_model = state.model
         state.model = result.model
-    state.models.accepted(state.model_digest, provisional=current.updates_model)
+    state.models.accepted(state.model_digest, provisional=updates)
 
 
 def fund_pool(step: Step) -> None:
@@ -184,6 +195,8 @@ def _claim_word(step: Step, account: bytes, place: int, numbers: list[int]) -> i
         fresh.append(number)
         amount += _earned(step, account, number)
     if fresh:
+        rewards = step.state.ledger.rewards.setdefault(place, Rewards())
+        rewards.owed -= amount
         step.emitted.expect(
             step.at,
             "RewardClaimed",
@@ -206,11 +219,46 @@ def _earned(step: Step, account: bytes, number: int) -> int:
     at.holds("claim.rounds", final, "can still be rejected", "a round that is final")
     served = state.earned(account, round_)
     at.holds("claim.account", served, account, "cloud, fog or signer of an included cluster")
-    return round_.share
+    rewards = state.ledger.rewards.get(number // 256, Rewards())
+    there = number > rewards.returned
+    at.holds("claim.rounds", there, "returned to the pool", "a reward that is still there")
+    member = state.members.get(account)
+    return round_.shares.get(member.role, 0) if member else 0
+
+
+def withdraw_pool(step: Step) -> None:
+    """The Authority, between rounds."""
+    ledger, at = step.state.ledger, step.at
+    (amount,) = step.values
+    step.authority_only(at)
+    require_over(step, at)
+    at.holds("withdrawPool.amount", amount <= ledger.pool, amount, f"at most {ledger.pool}")
+    ledger.pool -= amount
+    ledger.paid += amount
+    step.emitted.expect(at, "PoolWithdrawn", amount=amount)
+
+
+def return_unclaimed(step: Step) -> None:
+    """Anybody, once the claim time is over."""
+    state, ledger = step.state, step.state.ledger
+    (place,) = step.values
+    rewards = ledger.rewards.setdefault(place, Rewards())
+    at = step.at
+    at.holds("returnUnclaimed.word", rewards.owed > 0, rewards.owed, "more than nothing")
+    until = rewards.deadline + state.task["claimTime"]
+    at.holds("returnUnclaimed.word", step.now >= until, step.now, f"time {until}")
+    settled = state.current is not None and state.current.result is not None
+    up_to = min(256 * place + 255, state.latest if settled else state.latest - 1)
+    amount, rewards.owed, rewards.returned = rewards.owed, 0, up_to
+    ledger.owed -= amount
+    ledger.pool += amount
+    step.emitted.expect(at, "UnclaimedReturned", word=place, upTo=up_to, amount=amount)
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "submitAggregate": submit_aggregate,
     "fundPool": fund_pool,
     "claim": claim,
+    "withdrawPool": withdraw_pool,
+    "returnUnclaimed": return_unclaimed,
 }

@@ -146,13 +146,14 @@ def _convict(
 
 def _reject(step: Step, at: At, round_: Round, result: Result) -> None:
     state = step.state
-    amount = result.paid_units * round_.share
-    state.ledger.owed -= amount
-    state.ledger.pool += amount
+    state.ledger.owed -= result.paid
+    state.ledger.pool += result.paid
+    state.ledger.rewards[round_.number // 256].owed -= result.paid
     round_.result = None
     round_.rejected.append(result)
-    if round_.updates_model:
+    if state.provisional:  # the round's own, applied or voted
         state.model = result.model_before
+    round_.voted = None
     state.provisional = False
     state.settled_rounds -= 1
     state.models.rejected_result(state.model_digest)

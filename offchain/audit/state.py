@@ -45,7 +45,15 @@ class Phase(IntEnum):
 
 @dataclass
 class Member:
-    """An account that S knows; ``key`` is a device's BLS key, 128 bytes."""
+    """An account that S knows.
+
+    Attributes
+    ----------
+    since, end
+        First round that a fog serves, and the first of its successor; 0 without one.
+    key
+        A device's BLS key, 128 bytes.
+    """
 
     account: bytes
     role: Role = Role.NONE
@@ -54,6 +62,8 @@ class Member:
     cluster: int = 0
     index: int = 0
     withdrawable_at: int = 0
+    since: int = 0
+    end: int = 0
     key: bytes = b""
 
     @property
@@ -64,7 +74,17 @@ class Member:
 
 @dataclass
 class Cluster:
-    """A fog and its devices, in the order of index; ``departed`` lists who left in which round."""
+    """A fog and its devices, in the order of index.
+
+    Attributes
+    ----------
+    departed
+        Who left in which round.
+    silences
+        Rounds missed in a row.
+    fogs
+        The fog's predecessors.
+    """
 
     fog: bytes
     active: bool = True
@@ -72,6 +92,8 @@ class Cluster:
     devices_before: int = 0
     admitted_in: int = 0
     departed: dict[int, set[int]] = field(default_factory=dict)
+    silences: int = 0
+    fogs: list[bytes] = field(default_factory=list)
 
     @property
     def active_devices(self) -> frozenset[int]:
@@ -107,7 +129,7 @@ class Result:
     samples: int
     y: int
     factor: int
-    paid_units: int
+    paid: int
     model_before: bytes
     model: bytes
 
@@ -129,13 +151,15 @@ class Round:
     cumulative_deadline: int
     aggregate_deadline: int
     clusters: frozenset[int]
-    units: int
-    share: int
+    clouds: int
+    shares: Mapping[Role, int]
     updates_model: bool
     model_digest: bytes
     anchored: dict[int, Anchored] = field(default_factory=dict)
     result: Result | None = None
     rejected: list[Result] = field(default_factory=list)
+    voted: bytes | None = None
+    closed: bool = False
     beacon: bytes | None = None
 
     @property
@@ -160,6 +184,15 @@ class Round:
 
 
 @dataclass
+class Rewards:
+    """What is owed of the rounds of a word of 256: amount, last deadline, returned up to."""
+
+    owed: int = 0
+    deadline: int = 0
+    returned: int = 0
+
+
+@dataclass
 class Ledger:
     """Where the ether of S belongs, and what came in and went out."""
 
@@ -170,6 +203,7 @@ class Ledger:
     received: int = 0
     paid: int = 0
     credits: dict[bytes, int] = field(default_factory=dict)
+    rewards: dict[int, Rewards] = field(default_factory=dict)
     claimed: dict[bytes, set[int]] = field(default_factory=dict)
 
     @property
@@ -255,6 +289,20 @@ class State:
         return keccak256(self.model)
 
     @property
+    def budgets(self) -> tuple[int, int, int]:
+        """What a round pays to its cloud, to all its fogs, to all its devices."""
+        reward = self.task["reward"]
+        cloud = reward * self.task["cloudPercent"] // 100
+        fogs = reward * self.task["fogPercent"] // 100
+        return cloud, fogs, reward - cloud - fogs
+
+    def fog_of(self, number: int, round_: int) -> bytes:
+        """Return whose cluster it was in a round."""
+        cluster = self.clusters[number]
+        fogs = (cluster.fog, *reversed(cluster.fogs))
+        return next(fog for fog in fogs if self.member(fog).since <= round_)
+
+    @property
     def quorum(self) -> int:
         """How many devices must attest, t + l - 1."""
         return self.task["threshold"] + self.task["packing"] - 1
@@ -295,7 +343,9 @@ class State:
         """Take a member out of the active set and start its unbonding."""
         member.withdrawable_at = now + self.task["unbondingTime"]
         if member.role is Role.FOG:
-            self.clusters[member.cluster].active = False
+            cluster = self.clusters[member.cluster]
+            if cluster.active:
+                cluster.active, cluster.silences = False, 0
         elif member.role is Role.DEVICE:
             departed = self.clusters[member.cluster].departed
             departed.setdefault(self.latest, set()).add(member.index)
@@ -317,6 +367,6 @@ class State:
         if member.role is Role.NONE or member.cluster not in result.included:
             return False
         if member.role is Role.FOG:
-            return True
+            return member.since <= round_.number and (not member.end or round_.number < member.end)
         anchored = round_.anchored.get(member.cluster)
         return anchored is not None and member.index in anchored.signers

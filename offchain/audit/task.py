@@ -66,10 +66,10 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "packing": (1, 1024),
     "chunks": (1, 64),
     "threshold": (2, 65535),
-    "minQualified": (2, 65535),
+    "minQualified": (3, 65535),
     "noiseRounds": (1, 65535),
     "candidates": (2, 65535),
-    "beaconDelay": (1, 200),
+    "beaconDelay": (2, 200),
     "fractionalBits": (1, 64),
     "statisticsRounds": (0, 65535),
     "rate": (0, 2**128 - 1),
@@ -83,10 +83,20 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "fogStake": (0, 2**96 - 1),
     "cloudStake": (0, 2**96 - 1),
     "reward": (0, 2**96 - 1),
+    "modelRule": (0, 1),
+    "modelTime": (0, 2**32 - 1),
+    "cloudPercent": (0, 100),
+    "fogPercent": (0, 100),
+    "silenceFee": (0, 2**96 - 1),
+    "maxSilences": (1, 255),
+    "claimTime": (1, 2**32 - 1),
 }
 """Task parameters in the order of S, each with its lowest and highest value."""
 
-TOOLS: Final = ("verifier", "noiseSampler", "judge", "extension")
+EVIDENCE_MARGIN: Final = 3600
+"""Seconds of unbonding beyond the length of a round."""
+
+TOOLS: Final = ("verifier", "noiseSampler", "judge")
 """What a toolbox creates, in its order."""
 
 
@@ -129,6 +139,32 @@ def check_parameters(at: At, task: Mapping[str, int]) -> None:
     at.holds("TaskCreated.chunks", whole, task["chunks"], "1, unless the capacity is 4096")
     ordered = task["minSamples"] <= task["maxSamples"]
     at.holds("TaskCreated.maxSamples", ordered, task["maxSamples"], "at least minSamples")
+    _check_accountability(at, task)
+
+
+def _check_accountability(at: At, task: Mapping[str, int]) -> None:
+    """Check the bounds that parameters set one another: privacy, evidence, money."""
+    round_time = task["anchorTime"] + task["cumulativeTime"] + task["aggregateTime"]
+    wrong = {
+        "minQualified": (task["minQualified"] <= task["threshold"], "above threshold"),
+        "unbondingTime": (
+            task["unbondingTime"] < round_time + EVIDENCE_MARGIN,
+            f"at least {round_time + EVIDENCE_MARGIN}",
+        ),
+        "modelTime": ((task["modelTime"] > 0) != (task["modelRule"] == 1), "0 unless Voted"),
+        "fogPercent": (
+            task["cloudPercent"] <= 100 < task["cloudPercent"] + task["fogPercent"],
+            "at most 100 with cloudPercent",
+        ),
+        "silenceFee": (
+            task["silenceFee"] > 0
+            and task["silenceFee"] >= min(task["fogStake"], task["cloudStake"]),
+            "0, or below the stakes of fog and cloud",
+        ),
+        "claimTime": (task["claimTime"] < task["unbondingTime"], "at least the unbonding time"),
+    }
+    for name, (fails, expected) in wrong.items():
+        at.holds(f"TaskCreated.{name}", not fails, task[name], expected)
 
 
 def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, Any]) -> None:
@@ -139,7 +175,7 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
     at.equal("TaskCreated.authority", values["authority"], step.sender)
     at.equal("creation.value", step.value, 0)
     try:
-        parameters, model, toolbox = abi.constructor(data[len(creation) :])
+        parameters, model, toolbox, extension = abi.constructor(data[len(creation) :])
     except Undecodable as error:
         at.fail("creation.arguments", str(error), "the constructor's arguments")
         return
@@ -149,6 +185,7 @@ def check_creation(step: Step, abi: Abi, creation: bytes, values: Mapping[str, A
     at.equal("TaskCreated.toolbox", values["toolbox"], toolbox)
     for nonce, name in enumerate(TOOLS, start=1):
         at.equal(f"TaskCreated.{name}", values[name], created_address(toolbox, nonce))
+    at.equal("TaskCreated.extension", values["extension"], extension)
 
 
 def check_code(
@@ -193,6 +230,7 @@ def _immutables(state: State) -> frozenset[bytes]:
     """Every word that S may have fixed in its code."""
     task = state.task
     numbers = {*task.values(), state.quorum, POINT_BYTES * task["chunks"], state.chain_id}
+    numbers |= {*state.budgets, 0, 1}
     addresses = {state.contract, state.authority, *state.tools}
     addresses |= {created_address(state.contract, n) for n in range(1, _CREATED_BY_S)}
     own = domain_separator(state.chain_id, state.extension)  # when called directly

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from offchain.audit import fraud, membership, rounds, settlement, slashing
+from offchain.audit import closing, fraud, membership, rounds, settlement, slashing, voting
 from offchain.audit.arithmetic import tagged
 from offchain.audit.chain import check_accounts, check_headers, check_transaction
 from offchain.audit.decoding import Abi, Call, Event, Undecodable
@@ -27,7 +27,9 @@ from offchain.audit.views import check_views, expected_answers
 HANDLERS: Final[Mapping[str, Handler]] = {
     **membership.HANDLERS,
     **rounds.HANDLERS,
+    **closing.HANDLERS,
     **settlement.HANDLERS,
+    **voting.HANDLERS,
     **slashing.HANDLERS,
     **fraud.HANDLERS,
 }

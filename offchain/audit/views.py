@@ -11,6 +11,7 @@ from offchain.audit.membership import member_answer
 from offchain.audit.record import PublicRecord, Question
 from offchain.audit.state import Cluster, Phase, Role, Round, State
 from offchain.audit.task import BOUNDS
+from offchain.audit.voting import quorum
 from offchain.crypto.hashing import keccak256
 
 Answer = dict[str, Any]
@@ -55,6 +56,12 @@ def expected_answers(state: State, now: int) -> Expected:
         for anchored in round_.anchored:
             words = state.signer_words(number, anchored)
             answers[Question("signers", (number, anchored))] = {"0": words}
+    for place, rewards in state.ledger.rewards.items():
+        answers[Question("rewardsOf", (place,))] = {
+            "owed": rewards.owed,
+            "deadline": rewards.deadline,
+            "returnedUpTo": rewards.returned,
+        }
     for account in state.members.keys() | state.ledger.credits.keys():
         credit = state.ledger.credits.get(account, 0)
         answers[Question("creditOf", (account,))] = {"0": credit}
@@ -64,6 +71,7 @@ def expected_answers(state: State, now: int) -> Expected:
 def _global(state: State, now: int) -> Expected:
     ledger, previous = state.ledger, state.previous_model
     current = state.current
+    voters, required = quorum(state)
     untouched = current is None or current.result is not None or not current.anchored
     return {
         Question("authority"): {"0": state.authority},
@@ -85,6 +93,7 @@ def _global(state: State, now: int) -> Expected:
             "clouds": len(state.clouds),
             "activeCount": state.active_device_count,
         },
+        Question("modelQuorum"): {"voters": sum(1 << c for c in voters), "required": required},
         Question("accounting"): {
             "stakes": ledger.stakes,
             "owed": ledger.owed,
@@ -105,6 +114,8 @@ def _of_cluster(state: State, number: int, cluster: Cluster) -> Expected:
             "eligible": cluster.eligible(state.latest),
             "aggregateKey": state.aggregate_key(cluster),
         },
+        Question("silencesOf", (number,)): {"0": cluster.silences},
+        Question("fogOf", (number, state.latest)): {"0": state.fog_of(number, state.latest)},
         Question("activeDevices", (number,)): {"0": bitmap_of(active, devices)},
     }
 
@@ -136,7 +147,9 @@ def _of_round(state: State, round_: Round, now: int) -> Answer:
         "clusters": kept(sum(1 << c for c in round_.clusters)),
         "anchored": kept(sum(1 << c for c in round_.anchored)),
         "submitted": kept(sum(1 << c for c in round_.submitted)),
-        "share": round_.share,
+        "cloudShare": round_.shares[Role.CLOUD],
+        "fogShare": round_.shares[Role.FOG],
+        "deviceShare": round_.shares[Role.DEVICE],
         "updatesModel": latest and round_.updates_model,
         "included": sum(1 << c for c in result.included) if result else 0,
         "cloud": result.cloud if result else _NO_ADDRESS,

@@ -9,11 +9,12 @@ from offchain.chain.errors import ChainError
 
 @dataclass(frozen=True)
 class Artifact:
-    """ABI and creation code of Contract S, and the creation code of the toolbox it needs."""
+    """ABI and creation code of Contract S, and the creation code of what it needs."""
 
     abi: Sequence[dict[str, Any]]
     bytecode: bytes
     toolbox: bytes
+    extension: bytes
 
     @classmethod
     def of(cls, project: Any) -> "Artifact":
@@ -26,7 +27,8 @@ class Artifact:
         """
         kind = project.ContractS.contract_type
         abi = [e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in kind.abi]
-        return cls(abi, _creation(kind), _creation(project.Toolbox.contract_type))
+        needed = (project.Toolbox, project.Extension)
+        return cls(abi, _creation(kind), *(_creation(c.contract_type) for c in needed))
 
 
 def _creation(contract_type: Any) -> bytes:

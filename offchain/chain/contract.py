@@ -77,12 +77,12 @@ class ContractS:
         key: SigningKey,
         *arguments: Any,
     ) -> "ContractS":
-        """Deploy a toolbox and S with it, and return the client of S.
+        """Deploy a toolbox, an extension and S with them, and return the client of S.
 
         Parameters
         ----------
         arguments
-            Of the constructor of S, but for the toolbox.
+            Of the constructor of S, but for these two.
 
         Raises
         ------
@@ -91,12 +91,16 @@ class ContractS:
         """
         self = cls(web3, bytes(20), artifact.abi)
         toolbox = self._create(key, HexBytes(artifact.toolbox))
+        extension = self._create(key, HexBytes(artifact.extension))
         factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        creation = factory.constructor(*arguments, toolbox["contractAddress"])
+        creation = factory.constructor(
+            *arguments, toolbox["contractAddress"], extension["contractAddress"]
+        )
         receipt = self._create(key, creation.data_in_transaction)
         address = Web3.to_bytes(hexstr=receipt["contractAddress"])
         contract = cls(web3, address, artifact.abi, receipt["blockNumber"])
-        contract.deployment_gas = toolbox["gasUsed"] + receipt["gasUsed"]
+        made = (toolbox, extension, receipt)
+        contract.deployment_gas = sum(one["gasUsed"] for one in made)
         return contract
 
     def _create(self, key: SigningKey, data: HexBytes) -> TxReceipt:

@@ -19,6 +19,7 @@ from offchain.protocol.chain import (
     Event,
     MemberAdmitted,
     MemberRemoved,
+    ModelVoted,
     NoiseRootRecorded,
     OpenRound,
     RecordNoiseRoot,
@@ -34,6 +35,7 @@ from offchain.protocol.chain import (
     SubmitAggregate,
     SubmitAnchor,
     SubmitCumulative,
+    SubmitModel,
 )
 from offchain.protocol.role import ClusterRoster, TaskParameters
 
@@ -89,6 +91,8 @@ class Directory:
             case "FogAdmitted":
                 cluster = int(values["cluster"])
                 self.clusters[cluster] = ClusterRoster(cluster, address(values["account"]))
+            case "FogSucceeded":
+                self.clusters[int(values["cluster"])].fog = address(values["account"])
             case "DeviceAdmitted":
                 admitted = protocol_event(event, 0)
                 if isinstance(admitted, MemberAdmitted):
@@ -134,6 +138,7 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
                 updates_model=values["updatesModel"],
                 model_digest=bytes(values["modelDigest"]),
                 opened_at=opened_at,
+                serving=indices([values["clusters"]]),
             )
         case "NoiseRootRecorded":
             return NoiseRootRecorded(values["cluster"], values["batch"], bytes(values["root"]))
@@ -165,6 +170,13 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
                 vector_digest=bytes(values["vectorDigest"]),
                 samples=values["samples"],
                 factor=values["factor"],
+                model_digest=bytes(values["modelDigest"]),
+            )
+        case "ModelVoted":
+            return ModelVoted(
+                round=values["round"],
+                voters=indices([values["voters"]]),
+                model=bytes(values["model"]),
                 model_digest=bytes(values["modelDigest"]),
             )
         case "ResultRejected":
@@ -240,6 +252,14 @@ def contract_call(call: Call, directory: Directory) -> tuple[str, tuple[Any, ...
                 call.count_proof,
                 call.y,
                 call.proof,
+            )
+        case SubmitModel():
+            votes = sorted(call.votes)
+            return "submitModel", (
+                call.round,
+                call.model.to_eip2537(),
+                sum(1 << cluster for cluster, _ in votes),
+                [signature for _, signature in votes],
             )
         case ReportFalseResult():
             return "reportFalseResult", (

@@ -16,8 +16,8 @@ from offchain.protocol.messages import Message
 from offchain.protocol.role import Role
 
 ONE_CLUSTER: Final = Shape(clusters=(5,))
-TWO_CLUSTERS: Final = Shape(clusters=(4, 4), clouds=2)
-ONE_CLOUD: Final = Shape(clusters=(4, 4), clouds=1)
+TWO_CLUSTERS: Final = Shape(clusters=(4, 4), threshold=2, clouds=2)
+ONE_CLOUD: Final = Shape(clusters=(4, 4), threshold=2, clouds=1)
 
 AFTERMATH: Final = 1  # rounds without interference that follow
 

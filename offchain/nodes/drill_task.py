@@ -37,9 +37,17 @@ class Shape:
     noise_rounds: int = 2
     candidates: int = 2
     statistics_rounds: int = 0
-    min_qualified: int = 2
     rate: int = RATE
     max_samples: int = MOST_SAMPLES
+    model_rule: int = 0
+    model_time: int = 0
+    silence_fee: int = 0
+    max_silences: int = 3
+
+    @property
+    def min_qualified(self) -> int:
+        """The least that S accepts."""
+        return self.threshold + 1
 
     @property
     def quorum(self) -> int:
@@ -58,6 +66,7 @@ class Shape:
         for name in ("clusters", "clouds", "values"):
             del own[name]
         return TaskParameters(
+            min_qualified=self.min_qualified,
             beacon_delay=2,
             fractional_bits=48,
             min_samples=1,

@@ -447,4 +447,5 @@ def task_parameters(plan: TrainPlan, task: LearningTask) -> TaskParameters:
         fog_stake=ETHER,
         cloud_stake=ETHER,
         reward=ETHER // 100,
+        silence_fee=ETHER // 1000,
     )

@@ -19,6 +19,7 @@ class RoundOpened:
     updates_model: bool
     model_digest: bytes
     opened_at: int
+    serving: tuple[int, ...] = ()  # the clusters that take part
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,16 @@ class ResultRejected:
 
 
 @dataclass(frozen=True)
+class ModelVoted:
+    """Two thirds of the fogs voted for this model: S holds it now (C points of 128 bytes)."""
+
+    round: int
+    voters: tuple[int, ...]
+    model: bytes
+    model_digest: bytes
+
+
+@dataclass(frozen=True)
 class MemberRemoved:
     """A member left or was slashed."""
 
@@ -111,6 +122,7 @@ Event = (
     | CumulativeSubmitted
     | ResultAccepted
     | ResultRejected
+    | ModelVoted
     | MemberRemoved
     | MemberAdmitted
 )
@@ -193,6 +205,15 @@ class SubmitAggregate:
 
 
 @dataclass(frozen=True)
+class SubmitModel:
+    """Submit the model of a settled round with the fogs' votes: cluster and signature of each."""
+
+    round: int
+    model: Commitment
+    votes: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
 class ReportFalseResult:
     """Report a result that the cloud signed and that differs from what S accepted."""
 
@@ -210,6 +231,7 @@ class Statement(IntEnum):
     WITNESS = 2
     SELECTION = 3
     QUALIFIED = 4
+    MODEL_VOTE = 5
 
 
 @dataclass(frozen=True)
@@ -349,6 +371,7 @@ Call = (
     | SubmitAnchor
     | SubmitCumulative
     | SubmitAggregate
+    | SubmitModel
     | ReportFalseResult
     | ReportFalseShare
     | ReportFalseWitness

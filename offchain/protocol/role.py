@@ -39,6 +39,13 @@ class TaskParameters:
     fog_stake: int
     cloud_stake: int
     reward: int
+    model_rule: int = 0  # 0: S applies the rate; 1: the fogs vote on the model
+    model_time: int = 0
+    cloud_percent: int = 10
+    fog_percent: int = 20
+    silence_fee: int = 0
+    max_silences: int = 3
+    claim_time: int = 30 * 24 * 3600
 
     @property
     def quorum(self) -> int:

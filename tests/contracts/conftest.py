@@ -28,14 +28,26 @@ def toolbox(project: Any, authority: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def deploy(project: Any, chain: Any, authority: Any, toolbox: Any) -> Callable[..., Task]:
+def extension(project: Any, authority: Any) -> Any:
+    """One for all tasks, too."""
+    return authority.deploy(project.Extension)
+
+
+@pytest.fixture(scope="session")
+def deploy(
+    project: Any, chain: Any, authority: Any, toolbox: Any, extension: Any
+) -> Callable[..., Task]:
     """Deploys a task without members; parameters by name change the defaults."""
 
     def build(**changes: int) -> Task:
         parameters = PARAMETERS | changes
         model = initial_model(parameters)
         contract = authority.deploy(
-            project.ContractS, tuple(parameters.values()), encode_commitment(model), toolbox
+            project.ContractS,
+            tuple(parameters.values()),
+            encode_commitment(model),
+            toolbox,
+            extension,
         )
         return Task(contract, chain, authority, parameters, model)
 

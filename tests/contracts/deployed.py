@@ -25,7 +25,7 @@ PARAMETERS: dict[str, int] = {
     "packing": 2,
     "chunks": 1,
     "threshold": 2,
-    "minQualified": 2,
+    "minQualified": 3,
     "noiseRounds": 8,
     "candidates": 4,
     "beaconDelay": 2,
@@ -42,6 +42,13 @@ PARAMETERS: dict[str, int] = {
     "fogStake": 10**17,
     "cloudStake": 10**18,
     "reward": 10**16 + 7,
+    "modelRule": 0,
+    "modelTime": 0,
+    "cloudPercent": 10,
+    "fogPercent": 20,
+    "silenceFee": 10**13,
+    "maxSilences": 255,
+    "claimTime": 20_000,
 }
 
 
@@ -62,6 +69,7 @@ class Task:
     clouds: list[Any] = field(default_factory=list)
     fogs: list[Any] = field(default_factory=list)
     devices: list[list[Device]] = field(default_factory=list)
+    anybody: Any = None  # without a role
 
     # Membership
 

@@ -37,6 +37,7 @@ class Member:
 class Cluster:
     fog: str
     active: bool = True
+    silences: int = 0
     devices: list[str] = field(default_factory=list)
     admitted_in: list[int] = field(default_factory=list)
 
@@ -46,7 +47,7 @@ class Round:
     beacon_block: int
     deadlines: tuple[int, int, int]
     clusters: int
-    share: int
+    shares: tuple[int, int, int]
     updates_model: bool
     anchored: int = 0
     submitted: int = 0
@@ -80,6 +81,8 @@ class Replica:
         self.settled_rounds = 0
         self.provisional = False
         self.unbonding = 0
+        self.voted_task = False
+        self.rewards: dict[int, int] = {}
 
     def feed(self, log: Any, timestamp: int) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", log.event_name).lower()
@@ -94,6 +97,7 @@ class Replica:
         self.model = log.modelDigest
         assert keccak(log.model) == self.model
         self.unbonding = log.unbondingTime
+        self.voted_task = log.modelRule == 1
 
     def _on_stake_deposited(self, log: Any, _: int) -> None:
         self.member(log.account).stake += log.amount
@@ -128,6 +132,7 @@ class Replica:
         member.active, member.withdrawable_at = False, withdrawable_at
         if member.role == FOG:
             self.clusters[member.cluster].active = False
+            self.clusters[member.cluster].silences = 0
 
     # Rounds
 
@@ -144,7 +149,11 @@ class Replica:
             self.provisional = False
         deadlines = (log.anchorDeadline, log.cumulativeDeadline, log.aggregateDeadline)
         self.rounds[log.round] = Round(
-            log.beaconBlock, deadlines, log.clusters, log.share, log.updatesModel
+            log.beaconBlock,
+            deadlines,
+            log.clusters,
+            (log.cloudShare, log.fogShare, log.deviceShare),
+            log.updatesModel,
         )
 
     def _on_cluster_anchored(self, log: Any, _: int) -> None:
@@ -179,12 +188,14 @@ class Replica:
         round_.included, round_.cloud = log.included, log.cloud
         round_.result = keccak(keccak(log.commitments) + log.vectorDigest)
         served = [c for c in round_.signers if log.included >> c & 1]
-        units = 1 + len(served) + sum(popcount(round_.signers[c]) for c in served)
-        round_.paid = units * round_.share
+        signers = sum(popcount(round_.signers[c]) for c in served)
+        cloud, fog, device = round_.shares
+        round_.paid = cloud + len(served) * fog + signers * device
+        self.rewards[log.round // 256] = self.rewards.get(log.round // 256, 0) + round_.paid
         self.pool -= round_.paid
         self.owed += round_.paid
         self.settled_rounds += 1
-        if round_.updates_model:
+        if round_.updates_model and not self.voted_task:
             self.previous_model, self.provisional = self.model, True
         self.model = log.modelDigest
         assert keccak(log.model) == self.model
@@ -195,11 +206,53 @@ class Replica:
     def _on_reward_claimed(self, log: Any, _: int) -> None:
         key = (log.account, log.word)
         self.claimed[key] = self.claimed.get(key, 0) | log.rounds
+        self.rewards[log.word] -= log.amount
         self.owed -= log.amount
 
     def _on_credit_paid(self, log: Any, _: int) -> None:
         self.credits[log.account] -= log.amount
         self.owed -= log.amount
+
+    def _on_model_voted(self, log: Any, _: int) -> None:
+        self.previous_model, self.provisional = self.model, True
+        self.model = log.modelDigest
+        assert keccak(log.model) == self.model
+
+    def _on_round_closed(self, log: Any, _: int) -> None:
+        round_ = self.rounds[log.round]
+        assert log.silent == round_.clusters & ~round_.submitted
+        for number, cluster in enumerate(self.clusters):
+            if round_.submitted >> number & 1:
+                cluster.silences = 0
+            elif log.silent >> number & 1 and cluster.active:
+                cluster.silences += 1
+
+    def _on_silence_charged(self, log: Any, _: int) -> None:
+        self.member(log.account).stake -= log.fee
+        self.stakes -= log.fee
+        self.pool += log.fee
+
+    def _on_cluster_suspended(self, log: Any, _: int) -> None:
+        self.clusters[log.cluster].active, self.clusters[log.cluster].silences = False, 0
+
+    def _on_cluster_resumed(self, log: Any, _: int) -> None:
+        self.clusters[log.cluster].active = True
+
+    def _on_fog_succeeded(self, log: Any, _: int) -> None:
+        member, cluster = self.member(log.account), self.clusters[log.cluster]
+        member.role, member.active, member.cluster = FOG, True, log.cluster
+        assert cluster.fog == log.predecessor
+        cluster.fog, cluster.active, cluster.silences = log.account, True, 0
+        self.noise_roots.pop((log.cluster, log.firstRound), None)
+
+    def _on_unclaimed_returned(self, log: Any, _: int) -> None:
+        assert self.rewards[log.word] == log.amount
+        self.rewards[log.word] = 0
+        self.owed -= log.amount
+        self.pool += log.amount
+
+    def _on_pool_withdrawn(self, log: Any, _: int) -> None:
+        self.pool -= log.amount
 
     # Disputes
 
@@ -207,6 +260,7 @@ class Replica:
         round_ = self.rounds[log.round]
         self.pool += round_.paid
         self.owed -= round_.paid
+        self.rewards[log.round // 256] -= round_.paid
         round_.included, round_.cloud, round_.paid = 0, "", 0
         round_.result = bytes(32)
         self.settled_rounds -= 1

@@ -104,9 +104,9 @@ def test_anchor__quorum_one_short__refused(task: Task, part: ClusterRound) -> No
 
 
 def test_anchor__qualified_one_short__refused(task: Task, part: ClusterRound) -> None:
-    with ape.reverts(task.contract.TooFewQualified, given=1, required=2):
-        task.anchor(part.changed(qualified=(3,)))
-    task.anchor(part.changed(qualified=(3, 4)))
+    with ape.reverts(task.contract.TooFewQualified, given=2, required=3):
+        task.anchor(part.changed(qualified=(3, 4)))
+    task.anchor(part.changed(qualified=(2, 3, 4)))
 
 
 def test_anchor__unknown_device_signs_or_qualifies__refused(task: Task, part: ClusterRound) -> None:
@@ -171,12 +171,12 @@ def test_anchor__signers_keys_cancel_out__refused(deploy: Any, accounts: Any) ->
         Device(Device.numbered(1).secret, BlsKey(7)),
         Device(Device.numbered(2).secret, BlsKey(order - 7)),
     ]
-    task.add_devices(0, pair)
+    task.add_devices(0, [*pair, Device.numbered(3)])
     task.contract.fundPool(sender=task.authority, value=10**18)
     task.record_noise_roots()
     task.open_round()
     with ape.reverts(task.contract.AttestationKeyAtInfinity, cluster=0):
-        task.anchor(task.cluster_round(0), signature=INFINITY_G2)
+        task.anchor(task.cluster_round(0, signers=(0, 1)), signature=INFINITY_G2)
 
 
 # What they signed

@@ -30,12 +30,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def build(project: Any, authority: Any, toolbox: Any) -> Callable[..., Any]:
+def build(project: Any, authority: Any, toolbox: Any, extension: Any) -> Callable[..., Any]:
     """Builds a task with that model; parameters by name change the defaults."""
 
     def deploy(model: bytes, **changes: int) -> Any:
         parameters = PARAMETERS | changes
-        return authority.deploy(project.ContractS, tuple(parameters.values()), model, toolbox)
+        return authority.deploy(
+            project.ContractS, tuple(parameters.values()), model, toolbox, extension
+        )
 
     return deploy
 
@@ -54,10 +56,10 @@ OUT_OF_RANGE = [
     ("chunks", 65),
     ("threshold", 0),
     ("threshold", 1),
-    ("minQualified", 1),
+    ("minQualified", 2),
     ("noiseRounds", 0),
     ("candidates", 1),
-    ("beaconDelay", 0),
+    ("beaconDelay", 1),
     ("beaconDelay", 201),
     ("fractionalBits", 0),
     ("fractionalBits", 65),
@@ -66,7 +68,13 @@ OUT_OF_RANGE = [
     ("anchorTime", 0),
     ("cumulativeTime", 0),
     ("aggregateTime", 0),
-    ("unbondingTime", 0),
+    ("unbondingTime", 1000 + 500 + 300 + 3599),
+    ("modelTime", 1),
+    ("cloudPercent", 101),
+    ("fogPercent", 91),
+    ("silenceFee", 10**17),
+    ("maxSilences", 0),
+    ("claimTime", 9_999),
 ]
 
 
@@ -88,9 +96,11 @@ def test_construct__chunks_of_less_than_4096_slots__refused(
 @pytest.mark.parametrize(
     "extremes",
     [
+        {"beaconDelay": 2, "minQualified": 3, "threshold": 2},
+        {"modelRule": 1, "modelTime": 1, "fogPercent": 90, "silenceFee": 0, "maxSilences": 1},
         {"capacity": 64, "packing": 16, "minSamples": 1, "maxSamples": 1, "fractionalBits": 1},
         {"capacity": 4096, "packing": 1024, "beaconDelay": 200, "fractionalBits": 64},
-        {"anchorTime": 1, "cumulativeTime": 1, "aggregateTime": 1, "unbondingTime": 1},
+        {"anchorTime": 1, "cumulativeTime": 1, "aggregateTime": 1, "unbondingTime": 3603},
     ],
 )
 def test_construct__parameters_at_their_bounds__accepted(
@@ -160,7 +170,7 @@ def test_code__sizes__within_the_limits(task: Task, project: Any) -> None:
     creation = kind.deployment_bytecode.bytecode.removeprefix("0x")
     arguments = 21 * 32 + 3 * 32 + 64 * 128
     assert len(creation) // 2 + arguments <= 49_152
-    for name in ("Judge", "NoiseSampler", "Toolbox", "Verifier"):
+    for name in ("Extension", "Judge", "NoiseSampler", "Toolbox", "Verifier"):
         tool = getattr(project, name).contract_type
         assert len(tool.runtime_bytecode.bytecode) // 2 <= 24_576
         assert len(tool.deployment_bytecode.bytecode) // 2 <= 49_152

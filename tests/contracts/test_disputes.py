@@ -72,7 +72,9 @@ def test_report_false_result__in_time__rejects_and_slashes(
     assert not task.contract.verifyAggregate(1, settled.commitment_digest, settled.vector_digest)
     member = task.contract.member(task.clouds[0])
     assert (member.active, member.slashed, member.stake) == (False, True, 0)
-    served = PARAMETERS["reward"] // 13 * 13
+    reward = PARAMETERS["reward"]
+    cloud, fogs = reward * 10 // 100, reward * 20 // 100
+    served = cloud + fogs // 2 * 2 + (reward - cloud - fogs) // 10 * 10
     after = task.contract.accounting()
     assert after.stakes == accounts_before.stakes - STAKE
     assert after.owed == accounts_before.owed - served + TO_REPORTER

@@ -130,6 +130,10 @@ def check_clusters(replica: Replica, contract: Any) -> None:
         indices = [replica.members[device].index for device in devices]
         assert contract.activeDevices(number) == bitmap(indices, len(cluster.devices))
         active += len(devices) if cluster.active else 0
+    for number, cluster in enumerate(replica.clusters):
+        assert contract.silencesOf(number) == cluster.silences
+    for word, owed in replica.rewards.items():
+        assert contract.rewardsOf(word).owed == owed
     assert tuple(contract.counts()) == (len(replica.clusters), len(replica.clouds), active)
     for (number, batch), root in replica.noise_roots.items():
         assert contract.noiseRoot(number, batch) == root
@@ -141,7 +145,8 @@ def check_rounds(replica: Replica, contract: Any, now: int) -> None:
     assert contract.phase() == replica.phase(now)
     for number, expected in replica.rounds.items():
         found = contract.round(number)
-        assert (found.beaconBlock, found.share) == (expected.beacon_block, expected.share)
+        assert found.beaconBlock == expected.beacon_block
+        assert (found.cloudShare, found.fogShare, found.deviceShare) == expected.shares
         assert (found.included, found.resultDigest) == (expected.included, expected.result)
         assert found.cloud == (expected.cloud or "0x" + 40 * "0")
         for cluster, signers in expected.signers.items():

@@ -104,7 +104,9 @@ def test_request_exit__fog__cluster_is_inactive(task: Task) -> None:
     assert task.contract.counts().activeCount == 5
     task.open_round()
     assert task.round.clusters == 0b10
-    assert task.round.share == PARAMETERS["reward"] // (1 + 1 + 5)
+    fogs = PARAMETERS["reward"] * 20 // 100
+    devices = PARAMETERS["reward"] - PARAMETERS["reward"] * 10 // 100 - fogs
+    assert (task.round.fogShare, task.round.deviceShare) == (fogs, devices // 5)
 
 
 def test_request_exit__cloud__cannot_aggregate(task: Task) -> None:

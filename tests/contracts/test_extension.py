@@ -30,12 +30,6 @@ def functions(contract_type: Any) -> dict[str, dict[str, Any]]:
     return {signature(e): e for e in entries if e["type"] == "function"}
 
 
-@pytest.fixture(scope="module")
-def extension(project: Any, founded: Task) -> Any:
-    """The deployed extension of the founded task, to be called directly."""
-    return project.Extension.at(founded.contract.extension())
-
-
 def layouts() -> dict[str, Any]:
     """Storage layouts of both contracts, by the compiler."""
     sources = ["contracts/ContractS.sol", "contracts/Extension.sol"]
@@ -144,5 +138,5 @@ def test_extension__sent_ether_or_unknown_functions__refuses(
             outsider.transfer(contract.address, 0, data="0x01020304")
 
 
-def test_extension__of_a_task__is_the_toolbox_s(task: Task, toolbox: Any) -> None:
-    assert task.contract.extension() == toolbox.extension()
+def test_extension__of_a_task__is_the_one_it_was_made_with(task: Task, extension: Any) -> None:
+    assert task.contract.extension() == extension

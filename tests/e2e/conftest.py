@@ -12,7 +12,7 @@ from tests.e2e.secrecy import everything_said, leaks, secrets_of
 from tests.e2e.wire import KeptConnection
 
 ONE_CLUSTER = Shape(clusters=(5,))
-TWO_CLUSTERS = Shape(clusters=(4, 4), clouds=2)
+TWO_CLUSTERS = Shape(clusters=(4, 4), threshold=2, clouds=2)
 PACKED = Shape(clusters=(6,), packing=2)
 
 

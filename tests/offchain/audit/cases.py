@@ -13,6 +13,7 @@ from offchain.audit.record import PublicRecord
 from offchain.audit.run import read_record
 from offchain.audit.task import Artifacts
 from offchain.audit.verifier import Audited, verify
+from offchain.audit.voting import VOTE
 from offchain.crypto.field import parse_field_vector
 from offchain.crypto.hashing import keccak256
 from offchain.learning.models import Model, ModelKind
@@ -29,8 +30,17 @@ from offchain.protocol.eip712 import typed_digest
 from offchain.reporting.model_file import ColumnMap, ModelFile, encode_model
 from tests.e2e.builders import Run, Shape, World
 
-SHAPE = Shape(clusters=(3, 3), threshold=2, clouds=2, statistics_rounds=1, noise_rounds=2)
+SHAPE = Shape(clusters=(4, 4), threshold=2, clouds=2, statistics_rounds=1, noise_rounds=2)
 FEATURES = SHAPE.values - 1
+QUIET_SHAPE = Shape(
+    clusters=(3, 3),
+    threshold=2,
+    clouds=2,
+    model_rule=1,
+    model_time=100,
+    silence_fee=10**15,
+    max_silences=1,
+)
 FRAUDULENT_SHAPE = Shape(clusters=(6, 4), threshold=2)
 
 
@@ -156,6 +166,31 @@ def fraudulent(world: World, artifacts: Artifacts) -> Case:
     other = partial(frauds.without_the_last, fog)
     run.alter(fog, messages.Selection, other, to=device, add=True)
     assert run.round().settled
+    return finished(run, artifacts, {})
+
+
+def quiet(world: World, artifacts: Artifacts) -> Case:
+    """The fogs vote, one falls silent and comes back, one has a successor; nobody claims."""
+    run, who, s = world.run(), world.identities, world.shape.parameters
+    transact, successor = run.contract.transact, checksum(b"\x55" * 20)
+    assert run.round().settled
+    model = bytes(128)  # as at the beginning: the nodes know it
+    words = (1, bytes(run.contract.call("round", 1)[-1]), keccak256(model))
+    digest = typed_digest(run.domain, VOTE, words)
+    transact(who.authority, "submitModel", 1, model, 0b11, [fog.sign(digest) for fog in who.fogs])
+    run.silence(run.fogs[1])
+    assert run.round().settled
+    run.sim.network.advance(run.sim.chain.now() + 5_000)
+    transact(who.authority, "closeRound")
+    silent = checksum(who.fogs[1].address)
+    transact(who.authority, "depositStake", silent, value=s.silence_fee)
+    transact(who.fogs[1], "resumeCluster", 1)
+    transact(who.fogs[0], "requestExit", b"")
+    transact(who.authority, "depositStake", successor, value=s.fog_stake)
+    transact(who.authority, "admitSuccessor", 0, successor)
+    transact(who.authority, "withdrawPool", 10)
+    run.sim.network.advance(run.sim.chain.now() + s.claim_time)
+    transact(who.authority, "returnUnclaimed", 0)
     return finished(run, artifacts, {})
 
 

@@ -14,7 +14,7 @@ from offchain.audit.task import Artifacts, Compiled
 from offchain.chain.artifact import Artifact
 from tests.e2e.builders import Shape, World
 from tests.offchain.audit import cases
-from tests.offchain.audit.cases import FRAUDULENT_SHAPE, SHAPE, Case
+from tests.offchain.audit.cases import FRAUDULENT_SHAPE, QUIET_SHAPE, SHAPE, Case
 
 ANVIL = Path(__file__).parents[3] / "node_modules" / ".bin" / "anvil"
 
@@ -90,3 +90,9 @@ def eventful(played: Callable[..., Case]) -> Case:
 def fraudulent(played: Callable[..., Case]) -> Case:
     """Noise, shares, witnesses, anchors and two statements, each false and slashed."""
     return played(cases.fraudulent, FRAUDULENT_SHAPE)
+
+
+@pytest.fixture(scope="session")
+def quiet(played: Callable[..., Case]) -> Case:
+    """A voted model, silence and its fees, a successor, what nobody claims."""
+    return played(cases.quiet, QUIET_SHAPE)

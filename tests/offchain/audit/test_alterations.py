@@ -50,6 +50,14 @@ EVENTS = (
     "PoolFunded",
     "RewardClaimed",
     "CreditPaid",
+    "RoundClosed",
+    "SilenceCharged",
+    "ClusterSuspended",
+    "ClusterResumed",
+    "FogSucceeded",
+    "ModelVoted",
+    "UnclaimedReturned",
+    "PoolWithdrawn",
     "OffenceProven",
     "NoiseCaseAdvanced",
     "ResultRejected",
@@ -71,6 +79,12 @@ FUNCTIONS = (
     "submitAggregate",
     "fundPool",
     "claim",
+    "closeRound",
+    "resumeCluster",
+    "admitSuccessor",
+    "submitModel",
+    "withdrawPool",
+    "returnUnclaimed",
     "reportFalseShare",
     "reportFalseWitness",
     "reportEquivocation",
@@ -101,8 +115,8 @@ def interface(undisturbed: Case) -> Interface:
 
 
 @pytest.fixture
-def cases(undisturbed: Case, eventful: Case, fraudulent: Case) -> tuple[Case, ...]:
-    return undisturbed, eventful, fraudulent
+def cases(undisturbed: Case, eventful: Case, fraudulent: Case, quiet: Case) -> tuple[Case, ...]:
+    return undisturbed, eventful, fraudulent, quiet
 
 
 def last_emission(

@@ -49,11 +49,12 @@ def test_audit__undisturbed__rebuilds_every_round(undisturbed: Case) -> None:
     for round_ in state.rounds.values():
         assert round_.result is not None
         assert round_.result.included == {0, 1}
-        assert [a.signers for _, a in sorted(round_.anchored.items())] == [{0, 1, 2}] * 2
+        assert [a.signers for _, a in sorted(round_.anchored.items())] == [{0, 1, 2, 3}] * 2
         assert round_.beacon is not None
     ledger = state.ledger
-    units = 1 + 2 + 6
-    paid = 4 * units * (SHAPE.parameters.reward // units)
+    reward = SHAPE.parameters.reward
+    cloud, fogs = reward // 10, reward // 5
+    paid = 4 * (cloud + 2 * (fogs // 2) + 8 * ((reward - cloud - fogs) // 8))
     assert (ledger.paid, ledger.owed, ledger.burnt) == (paid, 0, 0)
     assert undisturbed.record.accounts[undisturbed.record.contract].balance == ledger.held
 
@@ -62,9 +63,9 @@ def test_audit__devices_and_a_fog_fall_silent__shows_in_the_rounds(dropped_out: 
     state = dropped_out.audit().state
     assert state is not None
     rounds = state.rounds
-    assert rounds[2].anchored[0].qualified == {0, 1}
-    assert rounds[2].anchored[1].signers == {1, 2}
-    assert rounds[2].anchored[1].qualified == {0, 1, 2}
+    assert rounds[2].anchored[0].qualified == {0, 1, 3}
+    assert rounds[2].anchored[1].signers == {1, 2, 3}
+    assert rounds[2].anchored[1].qualified == {0, 1, 2, 3}
     assert rounds[3].result is not None
     assert rounds[3].result.included == {0}  # anchored and submitted by both
     assert rounds[3].submitted == {0, 1}

@@ -94,7 +94,7 @@ def test_view__refused__error_with_its_values(contract: ContractS) -> None:
     ("changes", "model", "error", "arguments"),
     [
         ({"packing": 3}, 128, "ParameterOutOfRange", ("packing", 3)),
-        ({"min_qualified": 1}, 128, "ParameterOutOfRange", ("minQualified", 1)),
+        ({"min_qualified": 3}, 128, "ParameterOutOfRange", ("minQualified", 3)),
         ({}, 127, "WrongLength", (127, 128)),
     ],
     ids=["packing", "min_qualified", "model"],
