@@ -158,7 +158,7 @@ def by_share(cells: Cells) -> Plot | None:
             one.set_title(attack, fontsize=10, fontweight="bold", color=theme.ink)
             one.set_xlabel("attackers, %")
             one.set_xticks([100.0 * share for share in shares])
-            one.set_ylim(0.0, 1.0)
+            one.set_ylim(0.5, 1.0)
         axes[0].set_ylabel("test accuracy")
         add_legend(axes[-1], theme)
         return figure
