@@ -70,6 +70,8 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @option("secrets", "Keys and noise from: os, or seed (repeatable, and open to readers).", type=str)
 @option("delta", "Delta of the privacy accounting.", type=float)
 @option("max-epsilon", "Budget of a device: it refuses the round that would pass it.", type=float)
+@option("release-noise", "Noise left in the released sums, over the clip norm.", type=float)
+@option("release-colluders", "Devices of a cluster that may know each other's noise.", type=int)
 @own_option("data", "Your own data: CSV or Parquet; a file, a folder, a pattern (docs/data.md).")
 @own_option("target", "With --data: the column to predict.")
 @own_option("features", "With --data: columns to predict from, a,b,c*. Default: all others.")

@@ -10,10 +10,11 @@ multiplier z / (2 sqrt(T)) (Dong, Roth, Su 2022), whose epsilon at a given delta
 (Balle and Wang 2018) and computed by dp-accounting.
 
 What it does not cover. The fog and the cloud also learn the exact sum of the selected updates,
-which carries no noise: a coalition that knows all other updates of a sum knows the last one, and
-whatever the sum itself tells is told. The count in slot 0 is masked by the same noise;
-`encoded_sensitivity` adds its part and that of the rounding. The mask is a sum of discrete
-Gaussians with 16,513 steps to the deviation and is treated as a continuous one.
+which carries no noise unless each device leaves some in (`release`): a coalition that knows all
+other updates of a sum knows the last one, and whatever the sum itself tells is told. The count in
+slot 0 is masked by the same noise; `encoded_sensitivity` adds its part and that of the rounding.
+The mask is a sum of discrete Gaussians with 16,513 steps to the deviation and is treated as a
+continuous one.
 """
 
 from __future__ import annotations
@@ -93,7 +94,15 @@ def encoded_sensitivity(encoding: UpdateEncoding, length: int) -> float:
     max_samples - min_samples in the count. Never below 2; the excess over 2 is what the count and
     the rounding cost.
     """
-    require_at_least("length", length, 0)
     scale = SIGMA_INT / encoding.noise_multiplier
-    values = 2.0 * scale + math.sqrt(length)
+    values = scale * released_sensitivity(encoding, length)
     return math.hypot(values, encoding.max_samples - encoding.min_samples) / scale
+
+
+def released_sensitivity(encoding: UpdateEncoding, length: int) -> float:
+    """Return the bound on the change of the values of a sum, counts left out, in clip norms.
+
+    For noise that stays in released sums (`release`): counts carry none of it and are public.
+    """
+    require_at_least("length", length, 0)
+    return 2.0 + math.sqrt(length) * encoding.noise_multiplier / SIGMA_INT

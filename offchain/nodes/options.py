@@ -66,6 +66,8 @@ class TrainOptions:
     secrets: str = "os"
     delta: float = 1e-5
     max_epsilon: float | None = None
+    release_noise: float | None = None
+    release_colluders: int = 0
     own: UserDataOptions | None = None  # --data and what belongs to it; in place of the data set
 
 
@@ -135,6 +137,7 @@ def plan(options: TrainOptions) -> TrainPlan:
     update = _update_slots(options, hyperparameters, model)
     layout = _layout(options, max(update, statistics))
     threshold = _threshold(options, min(clusters))
+    _check_release(options, hyperparameters, threshold + 1)
     return TrainPlan(
         options=options,
         dataset=dataset,
@@ -178,6 +181,18 @@ def _update_slots(options: TrainOptions, parameters: Hyperparameters, model: Mod
         raise OptionRefused("noise-multiplier", options.noise_multiplier, error.bound) from None
 
 
+def _check_release(options: TrainOptions, found: Hyperparameters, min_qualified: int) -> None:
+    colluders = options.release_colluders
+    if not 0 <= colluders < min_qualified:
+        bound = f"from 0 to {min_qualified - 1}: a sum has at least {min_qualified} devices"
+        _refuse("release-colluders", colluders, bound)
+    if options.release_noise is None:
+        if colluders:
+            _refuse("release-colluders", colluders, "goes with --release-noise only")
+    elif not found.method.linear_step:
+        _refuse("release-noise", options.release_noise, "goes with --method sgd and local only")
+
+
 def _own_data(options: TrainOptions) -> UserData | None:
     try:
         return None if options.own is None else load_user_data(options.own, seed=options.seed)
@@ -201,6 +216,7 @@ def _check_ranges(options: TrainOptions) -> None:
         ("clip", options.clip),
         ("deviations", options.deviations),
         ("max-epsilon", options.max_epsilon),
+        ("release-noise", options.release_noise),
     ):
         if value is not None and not (math.isfinite(value) and value > 0):
             _refuse(option, value, "finite and above 0")

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offchain.learning.encoding import SIGMA_INT
 from offchain.learning.selection import (
     Criterion,
     History,
@@ -68,7 +67,7 @@ class RuleSelector:
         )
         _, step = self._task.ranked
         outcome = self._rule.select(
-            matrix, self._criterion, noise_sigma=step * SIGMA_INT, history=history
+            matrix, self._criterion, noise_sigma=step * self._task.seen_deviation, history=history
         )
         kept = self._with_doubtful(outcome)
         self._known = Remembered(round_number, PastRound(names, matrix, kept, None), outcome.memory)

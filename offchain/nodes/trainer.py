@@ -1,5 +1,7 @@
 """Joins learning to the protocol: what all parties agree on, and a device's trainer."""
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +11,12 @@ from numpy.typing import NDArray
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance, class_vector
 from offchain.learning.digits import DigitEncoding
-from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.encoding import SIGMA_INT, UpdateEncoding
 from offchain.learning.methods import digit_encoding, require_solving
 from offchain.learning.model_solver import ModelSolver
 from offchain.learning.models import Model
 from offchain.learning.partition import DeviceData
+from offchain.learning.release import RandomBytes, ReleaseNoise
 from offchain.learning.statistics import (
     Standardiser,
     statistics_encoding,
@@ -45,6 +48,8 @@ class LearningTask:
         Fixed-point encodings of updates (and the unit of models) and of the statistics round.
     digits
         Encoding of the updates of a method that solves; None where S takes the step.
+    release
+        Noise that stays in the released sums, None for none.
     """
 
     dataset_name: str
@@ -56,6 +61,17 @@ class LearningTask:
     encoding: UpdateEncoding
     statistics: UpdateEncoding
     digits: DigitEncoding | None = None
+    release: ReleaseNoise | None = None
+
+    @property
+    def value_bound(self) -> int:
+        """Largest absolute integer of an update before its mask."""
+        return self.encoding.value_bound + (self.release.reach if self.release else 0)
+
+    @property
+    def seen_deviation(self) -> float:
+        """Deviation of the noise, in integers, that a fog sees on an update."""
+        return math.hypot(SIGMA_INT, self.release.deviation if self.release else 0.0)
 
     @property
     def values(self) -> int:
@@ -174,11 +190,20 @@ def learning_task(
 
 
 class LearningTrainer:
-    """A device's own rows and what it makes of them. The repr shows no rows."""
+    """A device's own rows and what it makes of them. The repr shows no rows.
+
+    ``secret`` gives the bytes of noise that stays in released sums.
+    """
 
     def __init__(
-        self, task: LearningTask, data: DeviceData, devices: int, rng: np.random.Generator
+        self,
+        task: LearningTask,
+        data: DeviceData,
+        devices: int,
+        rng: np.random.Generator,
+        secret: RandomBytes = os.urandom,
     ) -> None:
+        self._secret = secret
         self._task = task
         self._data = data
         self._devices = devices
@@ -206,7 +231,7 @@ class LearningTrainer:
                 most = task.statistics.max_samples
                 counts = class_vector(self._data.y, len(task.class_names), most)
                 sums = np.concatenate([sums, counts])
-            return task.statistics.encode_update(self._data.count, sums)
+            return self._noisy(task.statistics.encode_update(self._data.count, sums))
         if self._rows is None:
             raise NoStatistics("training: the result of the statistics round has not come yet")
         features, target = self._rows
@@ -221,7 +246,11 @@ class LearningTrainer:
             rng=self._rng,
         )
         encoding = task.digits or task.encoding
-        return encoding.encode_update(made.count, made.values)
+        return self._noisy(encoding.encode_update(made.count, made.values))
+
+    def _noisy(self, encoded: NDArray[np.int64]) -> NDArray[np.int64]:
+        release = self._task.release
+        return encoded if release is None else release.add(encoded, self._secret)
 
     def absorb(self, statistics: Sequence[int]) -> None:
         """Standardise the rows with the result of the statistics round."""

@@ -17,7 +17,8 @@ from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance
 from offchain.learning.baseline import central_baseline
 from offchain.learning.partition import DeviceData, partition
-from offchain.learning.privacy import encoded_sensitivity
+from offchain.learning.privacy import encoded_sensitivity, epsilon, released_sensitivity
+from offchain.learning.release import ReleaseNoise
 from offchain.learning.selection import Within, selection_rule
 from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
@@ -132,6 +133,7 @@ class TrainingRun:
             max(1, min(counts) // 2),
             16 * math.ceil(max(counts) / 16),
         )
+        self._learning = replace(self._learning, release=self._release_noise())
         self._accountant = self._account()
         self.parameters = task_parameters(plan, self._learning)
         self._identities = draw_identities(root.child(b"identities"), plan.clusters)
@@ -169,6 +171,7 @@ class TrainingRun:
                             part,
                             devices,
                             np.random.default_rng([options.seed, 2, number]),
+                            root.child(b"release noise %d" % number).bytes,
                         ),
                         recorder,
                     ),
@@ -192,7 +195,7 @@ class TrainingRun:
             selector,
             self.parameters,
             plan.layout,
-            self._learning.encoding.value_bound,
+            self._learning.value_bound,
             root.child(b"nodes"),
             recorder,
             self._silent,
@@ -221,6 +224,28 @@ class TrainingRun:
         for mined in self._simulation.claim_rewards().values():
             self.recorder.gas_spent(mined.function, mined.gas, "fog")
         return self._result(interrupted=interrupted, stopped=stopped)
+
+    def _release_noise(self) -> ReleaseNoise | None:
+        options = self._plan.options
+        if options.release_noise is None:
+            return None
+        survivors = self._plan.min_qualified - options.release_colluders
+        return ReleaseNoise(options.release_noise, survivors, options.noise_multiplier)
+
+    def _released(self) -> PrivacySpent | None:
+        """What the sums released so far tell of a device; None without noise in them."""
+        release = self._learning.release
+        if release is None:
+            return None
+        spent = epsilon(
+            release.multiplier,
+            len(self.recorder.rounds),
+            self._plan.options.delta,
+            sensitivity=released_sensitivity(
+                self._learning.encoding, self._plan.layout.data_slots - 1
+            ),
+        )
+        return PrivacySpent(spent if math.isfinite(spent) else None, self._plan.options.delta)
 
     def _account(self) -> Accountant:
         """Refuse a budget that does not allow the statistics round and one of training."""
@@ -388,7 +413,7 @@ class TrainingRun:
             baseline = central_baseline(self._plan.dataset, self._plan.model.kind)
             central = Metric(self._metric_name, baseline.test_score)
             comparison = Comparison(metric, central, baseline.description)
-        options = self._plan.options
+        options, release = self._plan.options, self._learning.release
         rounds = self.recorder.rounds
         spent = rounds[-1].privacy if rounds else None
         on_chain = bytes(self.contract.call("modelDigest"))
@@ -404,6 +429,9 @@ class TrainingRun:
                 rounds_least=min(self._rounds_sent()),
                 max_epsilon=options.max_epsilon,
                 sensitivity=self._accountant.sensitivity,
+                release_noise=options.release_noise,
+                release_survivors=release.survivors if release else None,
+                released=self._released(),
             ),
             interrupted=interrupted,
             stopped=stopped,

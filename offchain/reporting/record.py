@@ -341,6 +341,11 @@ class PrivacyRecord:
         Budget of each device, None for none.
     sensitivity
         Distance of two encoded updates at most, in clip norms: what epsilon was computed with.
+    release_noise, release_survivors
+        Deviation of the noise left in released sums over the clip norm, and how many honest
+        devices make it up; None for none.
+    released
+        What the released sums, counts left out, tell of one device to cloud and public.
     """
 
     noise_multiplier: float
@@ -351,6 +356,9 @@ class PrivacyRecord:
     rounds_least: int = 0
     max_epsilon: float | None = None
     sensitivity: float = 2.0
+    release_noise: float | None = None
+    release_survivors: int | None = None
+    released: PrivacySpent | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ def summary_rows(record: RunRecord) -> tuple[SummaryRow, ...]:
     rows.append(SummaryRow("sent per device and round", sent))
     if record.privacy is not None:
         rows.append(SummaryRow("privacy against the fog", privacy_text(record.privacy.spent)))
+        if record.privacy.released is not None:
+            text = privacy_text(record.privacy.released)
+            rows.append(SummaryRow("privacy against cloud and public", text))
     rows.append(SummaryRow("contract", f"{head.contract} on chain {head.chain_id}"))
     rows += _model(record)
     return tuple(rows)

@@ -87,6 +87,26 @@ def test_train__budget_of_three_rounds__stops_before_the_fourth_and_says_why() -
         run(max_epsilon=0.1, **small)
 
 
+def test_train__release_noise__stays_in_the_sum_and_is_accounted_for() -> None:
+    small = {"dataset": "softsensor", "devices": 6, "fogs": 1, "rounds": 1, "seed": 5}
+    plain = run(secrets="seed", **small)
+    noisy = run(secrets="seed", release_noise=2.0, release_colluders=1, **small)
+    privacy = noisy.record.privacy
+    assert privacy is not None
+    assert privacy.released is not None
+    assert (privacy.release_noise, privacy.release_survivors) == (2.0, 4)
+    assert privacy.released.epsilon == pytest.approx(
+        dp_accounting.get_epsilon_gaussian(2.0 / (2.0 * 2**0.5), 1e-5), rel=0.01
+    )
+    assert plain.record.privacy is not None
+    assert plain.record.privacy.released is None
+    assert all(entry.status is RoundStatus.SETTLED for entry in noisy.record.rounds)
+    # The mask cancels, this noise does not: another model than that of the same run without it.
+    assert noisy.model is not None
+    assert plain.model is not None
+    assert noisy.model.vector != plain.model.vector
+
+
 @pytest.mark.parametrize("name", ["default_run", "disturbed_run"])
 def test_model_file__recomputed_with_ckzg__is_what_contract_s_holds(
     name: str, request: pytest.FixtureRequest

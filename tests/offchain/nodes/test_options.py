@@ -82,6 +82,12 @@ def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
         ({"noise_rounds": 0}, "--noise-rounds: 0: from 1 to 65535"),
         ({"drop": 1.5}, "--drop: 1.5: from 0 to 1"),
         ({"max_epsilon": -1.0}, "--max-epsilon: -1.0: finite and above 0"),
+        ({"release_noise": 0.0}, "--release-noise: 0.0: finite and above 0"),
+        ({"release_colluders": 1}, "--release-colluders: 1: goes with --release-noise only"),
+        (
+            {"release_colluders": 6, "release_noise": 1.0},
+            "--release-colluders: 6: from 0 to 5: a sum has at least 6 devices",
+        ),
         ({"delta": 0.0}, "--delta: 0.0: between 0 and 1"),
         ({"seed": -1}, "--seed: -1: from 0 to 2^63 - 1"),
         ({"secrets": "dice"}, "--secrets: dice: one of os, seed"),
