@@ -14,7 +14,7 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-full lint format lock clean
+.PHONY: help setup train test test-full bench bench-full lint format lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -45,6 +45,13 @@ test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
 
 test-full: ## Run all tests at full size
 	@$(MAKE) --no-print-directory test PRESET=full
+
+bench: setup ## Measure speed, size and gas beside Flower (10 minutes); refresh docs/performance.md
+	$(BIN)/ape compile --force >/dev/null
+	$(BIN)/python -m bench $(ARGS)
+
+bench-full: ## The same at all sizes, up to 1,000 devices
+	@$(MAKE) --no-print-directory bench ARGS=--full
 
 lint: setup ## Check format, style, types, layering, settings, registry hosts
 	$(BIN)/ruff check .

@@ -26,12 +26,20 @@ class OneConnection(JSONBaseProvider):
 
     def __init__(self, port: int) -> None:
         super().__init__()
+        self.port = port
         self._connection = HTTPConnection("127.0.0.1", port, timeout=120)
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
         self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
         return self.decode_rpc_response(self._connection.getresponse().read())
+
+
+def port_of(web3: Web3) -> int:
+    """The port of a local node."""
+    if not isinstance(web3.provider, OneConnection):
+        raise TypeError("not a node of the benchmark's own")
+    return web3.provider.port
 
 
 def free_port() -> int:

@@ -1,15 +1,19 @@
 """A whole verified round in one process: `python -m bench.verified --help`. Prints JSON."""
 
 import argparse
+import cProfile
+import io
 import json
-import resource
-import sys
+import pstats
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.measure import ROOT, cpu_seconds, peak_bytes
 from bench.node import artifact, local_node
 from bench.shapes import VALUE_BOUND, RandomTrainer, Shape
 from offchain.chain.port import Receipt
@@ -28,18 +32,6 @@ from offchain.protocol.selecting import KeepAll
 from offchain.reporting.phases import phase_of
 
 POOL = 10**18
-
-
-def cpu_seconds() -> float:
-    """Processor time of this process and all its threads."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def peak_bytes() -> int:
-    """Largest resident set so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 class Meter:
@@ -181,13 +173,104 @@ class VerifiedTask:
         }
 
 
-def measure(shape: Shape, rounds: int, workers: int) -> dict[str, Any]:
+def device_cpu(task: VerifiedTask) -> float:
+    """Processor seconds that one device spends in a round, on the mean, on one thread."""
+    used = [0.0]
+
+    def timed(action: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            started = time.process_time()
+            try:
+                return action(*arguments)
+            finally:
+                used[0] += time.process_time() - started
+
+        return call
+
+    devices = [device for members in task.simulation.devices for device in members]
+    names = ("receive", "observe", "tick")
+    for device in devices:
+        for name in names:
+            setattr(device, name, timed(getattr(device, name)))
+    task.simulation.network.work_on(1)
+    task.run_round()
+    for device in devices:
+        for name in names:
+            delattr(device, name)
+    return used[0] / len(devices)
+
+
+# By what stands in file or function: the first that fits counts.
+GROUPS = {
+    "sums of products": ("native.py", "multiexp"),
+    "pairings, decoding of points": ("pairing", "is_in_subgroup", "compressed", "curve.py"),
+    "keccak, Merkle trees": ("keccak", "sha3", "hashing.py", "merkle.py"),
+    "drawing noise": ("sha256", "_hashlib", "noise.py"),
+    "field vectors": (
+        "gmpy2",
+        "packed.py",
+        "field.py",
+        "limbs.py",
+        "polynomial.py",
+        "layout.py",
+        "crypto/commitment.py",
+        "crypto/sharing.py",
+        "crypto/opening.py",
+    ),
+    "sealing": ("x25519", "chacha", "hkdf", "sealing.py", "cryptography"),
+    "signatures": ("secp256k1", "coincurve", "eip712.py", "attestation.py"),
+    "chain client and node": ("web3", "http", "socket", "eth_", "json", "offchain/chain"),
+    "messages": ("msgspec", "messages.py"),
+}
+
+
+def profile(task: VerifiedTask, kept: Path | None) -> dict[str, float]:
+    """Shares of a round's time by what it goes into; the profile itself goes to a file."""
+    task.simulation.network.work_on(1)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    task.run_round()
+    profiler.disable()
+    text = io.StringIO()
+    stats = pstats.Stats(profiler, stream=text)
+    stats.sort_stats("tottime").print_stats(60)
+    if kept is not None:
+        # Paths below the project only.
+        kept.write_text(text.getvalue().replace(f"{ROOT}/", "").replace(str(Path.home()), "~"))
+    shares: defaultdict[str, float] = defaultdict(float)
+    for (file, _, name), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
+        place = f"{file} {name}"
+        group = _group(place)
+        if group is None and file == "~" and callers:
+            # What is built in belongs to whoever called it.
+            for (caller, _, calling), (_, _, part, _) in callers.items():
+                shares[_group(f"{caller} {calling}") or "all else"] += part
+        else:
+            shares[group or "all else"] += own
+    total = sum(shares.values())
+    return {group: share / total for group, share in shares.items()}
+
+
+def _group(place: str) -> str | None:
+    return next((g for g, marks in GROUPS.items() if any(mark in place for mark in marks)), None)
+
+
+def measure(shape: Shape, rounds: int, workers: int, kept: Path | None = None) -> dict[str, Any]:
     """Set a task up and run rounds."""
     with local_node() as web3:
         task = VerifiedTask(web3, shape, workers)
         noise = task.prepare_noise()
         made = [task.run_round() for _ in range(rounds)]
-    return {"noise": noise, "rounds": made, "peak_bytes": peak_bytes()}
+        result = {
+            "slots": shape.layout.length,
+            "noise": noise,
+            "rounds": made,
+            "peak_bytes": peak_bytes(),
+        }
+        if kept is not None:
+            result["device_cpu_seconds"] = device_cpu(task)
+            result["profile"] = {"groups": profile(task, kept)}
+    return result
 
 
 def main() -> None:
@@ -199,6 +282,7 @@ def main() -> None:
     parser.add_argument("--noise-rounds", type=int, default=8)
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", type=Path, help="profile one more round into this file")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     shape = Shape(
@@ -209,7 +293,7 @@ def main() -> None:
         options.noise_rounds,
         options.candidates,
     )
-    print(json.dumps(measure(shape, options.rounds, options.workers)))
+    print(json.dumps(measure(shape, options.rounds, options.workers, options.profile)))
 
 
 if __name__ == "__main__":

@@ -91,6 +91,27 @@ class SharingParameters:
         return self.threshold + self.layout.packing - 1
 
 
+MOST_PACKING: Final = 16
+
+
+def recommended(devices: int) -> tuple[int, int]:
+    """Return packing l and threshold t for clusters of so many devices.
+
+    Two thirds of the devices reconstruct, so that a third may fall silent. l is the greatest power
+    of two up to a third of the devices, and 16 at most: it makes shares l times shorter, and leaves
+    t above a third, so that a third of the devices learn nothing even together with their fog.
+
+    Raises
+    ------
+    RangeError
+        If there are fewer than 3 devices.
+    """
+    if devices < 3:
+        raise RangeError("devices", devices, 3, MAX_RECIPIENT)
+    packing = min(1 << ((devices // 3).bit_length() - 1), MOST_PACKING)
+    return packing, -(-2 * devices // 3) - packing + 1
+
+
 @dataclass(frozen=True, slots=True)
 class ShareWitness:
     """What a dealer publishes to its recipients.

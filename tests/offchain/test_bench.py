@@ -1,0 +1,143 @@
+"""What the benchmark makes of its measurements: no figure is measured here."""
+
+import json
+import re
+
+import pytest
+
+from bench import gas, report
+
+
+def case(name, series, devices, cpu, slots=4096, seconds=2.0):
+    made = {
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "phases": {"share": 1.5, "check": 0.5},
+        "bytes": {"device": 1000 * devices},
+    }
+    return {
+        "name": name,
+        "series": series,
+        "devices": devices,
+        "values": slots - 1,
+        "slots": slots,
+        "packing": 1,
+        "threshold": 3,
+        "noise": {"seconds": 0.5, "cpu_seconds": 0.5},
+        "rounds": [made, made],
+        "peak_bytes": 2**30,
+        "device_cpu_seconds": 0.1,
+        "profile": {"groups": {"sums of products": 0.7, "all else": 0.3}},
+    }
+
+
+@pytest.fixture
+def data():
+    """A short run in which 64 devices are too slow."""
+    spread = {"median": 10.0, "least": 9.0, "greatest": 12.0}
+    flower = {"seconds": 10.0, "cpu_seconds": 12.0}
+    figures = json.loads(gas.SNAPSHOT.read_text())
+    priced = gas.round_gas(figures, 100, 4)
+    return {
+        "date": "2026-01-02",
+        "full": False,
+        "machine": {"system": "s", "processor": "p", "cores": 2, "python": "3", "load_before": [0]},
+        "load_after": [0],
+        "operations": {
+            "capacities": [{"capacity": 4096, "commit, noise": spread, "commit, full": spread}],
+            "sharing": [
+                {"capacity": 64, "devices": 8, "packing": 1, "threshold": 3, "deal": spread}
+            ],
+        },
+        "verified": [
+            case("32 devices", "devices", 32, 3.5),
+            case("64 devices", "devices", 64, 7.5),
+            case("16 devices, 2 chunks", "values", 16, 1.5),
+            case("16 devices, 4 chunks", "values", 16, 3.5, slots=8192),
+        ],
+        "plain": {"rounds": [{"seconds": 0.5}]},
+        "flower": {
+            "version": "1",
+            "without": "Nothing is checked.",
+            "runs": [
+                {
+                    "devices": devices,
+                    "values": 4096,
+                    "shares": 1.0,
+                    "rounds": [{"seconds": 99.0, "cpu_seconds": 99.0}, flower],
+                    "bytes_up_per_device": 5000,
+                }
+                for devices in (32, 64)
+            ],
+        },
+        "broker": {"missing": "mosquitto is missing"},
+        "gas": {
+            "paper": {"recordNoise": 1, "recordHash": 2},
+            "rounds": [priced | {"prices": gas.prices(priced["gas"]), "paper gas": 7}],
+            "per device": {
+                "4 clusters of 64": {"gas per device": 7_000},
+                "4 clusters of 256": {"gas per device": 2_600},
+            },
+            "anchor": {"least": 280_000, "greatest": 290_000},
+            "assumed": {"ether in dollars": 1.0, "gwei": {"mainnet": 1.0, "rollup": 1.0}},
+        },
+    }
+
+
+def test_must_hold__figures_on_both_sides__are_judged_and_missing_ones_named(data):
+    states = [(bound.what[:2], bound.found, bound.state) for bound in report.must_hold(data)]
+    assert states[0] == ("1.", 0.25, "holds")  # (0.5 + 2.0) / 10, the first round of the peer apart
+    assert states[1] == ("1.", 0.25, "FAILS")
+    assert states[2] == ("2.", None, "not measured")
+    assert states[3] == ("3.", 5.0, "FAILS")  # 100 ms over 10 + 10
+    assert [state for *_, state in states[4:8]] == ["holds", "FAILS", "holds", "FAILS"]
+    assert states[-1] == ("7.", None, "not measured")
+
+
+def test_exponents__processor_time_per_device__of_each_series(data):
+    found = report.exponents(data)
+    assert found["devices"] == pytest.approx(0.0)  # 4 s for 32 and 8 s for 64
+    assert found["slots"] == pytest.approx(1.0)
+    assert 1.0 < found["n log n"] < 1.5
+
+
+def test_markdown__a_short_run__has_every_section_and_full_rows(data):
+    text = report.markdown(data)
+    for title in ("Single operations", "verified round", "By phase", "broker", "Flower", "Gas"):
+        assert re.search(rf"### .*{title}", text), title
+    tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    assert len(tables) == 8
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "mosquitto is missing" in text
+
+
+def test_refresh_page__a_page_with_marks__keeps_what_stands_around_them(
+    data, tmp_path, monkeypatch
+):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    report.refresh_page(data)
+    first = page.read_text()
+    report.refresh_page(data)
+    assert page.read_text() == first
+    assert first.startswith(f"before\n{report.BEGIN}\n")
+    assert first.endswith(f"{report.END}\nafter\n")
+    assert "\nold\n" not in first
+
+
+def test_round_gas__from_the_snapshot__adds_up_all_transactions():
+    figures = {
+        "1 cluster of 64": {"openRound": 10, "submitAggregate": 100},
+        "4 clusters of 64": {
+            "anchor": 1000,
+            "submitCumulative": 500,
+            "recordNoiseRoot": 80,
+            "submitAggregate": 130,
+        },
+    }
+    found = gas.round_gas(figures, 100, 4)
+    assert found["gas"] == 10 + 4 * (1000 + 500 + 10) + 100 + 3 * 10
+    assert found["gas per device"] == round(found["gas"] / 100)
+    assert gas.prices(10**9)["mainnet"]["ether"] == gas.GWEI["mainnet"]
