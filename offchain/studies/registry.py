@@ -27,6 +27,7 @@ STUDIES: Final = {
     "attacks": Entry(
         "offchain.studies.attacks", "which selection rule keeps which attackers out, and at what z"
     ),
+    "privacy": Entry("offchain.studies.privacy", "what masks hide, and what they do not"),
 }
 
 
