@@ -18,7 +18,7 @@ from offchain.protocol.messages import (
     MaskedPacket,
     NoiseLeaf,
 )
-from tests.e2e.builders import FixedTrainer, Run, World, fixed_update
+from tests.e2e.builders import FixedTrainer, Run, Shape, World, fixed_update
 from tests.e2e.conftest import ONE_CLUSTER
 from tests.offchain.crypto.oracles import G1_OFF_CURVE, G1_OFF_SUBGROUP
 
@@ -167,7 +167,8 @@ def test_packet__bad_in_one_way__refused_and_left_out(
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_packets__several_bad__each_named(cluster: Run, count: int) -> None:
+def test_packets__several_bad__each_named(found: Callable[..., World], count: int) -> None:
+    cluster = found(Shape(clusters=(6,))).run()
     culprits = cluster.devices[0][:count]
     for culprit in culprits:
         cluster.alter(culprit, MaskedPacket, partial(altered_masked, culprit))

@@ -1,5 +1,7 @@
 """Results that did not arrive, members that leave: what a task makes of them."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 from web3 import Web3
@@ -10,7 +12,7 @@ from offchain.protocol.device import Device
 from offchain.protocol.eip712 import SigningKey, typed_digest
 from offchain.protocol.messages import ModelOffer, ModelRequest, Result
 from offchain.protocol.role import Role, Send
-from tests.e2e.builders import Run
+from tests.e2e.builders import Run, Shape, World
 
 KINDS = [getattr(messages, name) for name in STEPS]
 
@@ -118,9 +120,10 @@ def leave(run: Run, device: Device) -> None:
 
 @pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
 def test_device__leaves_while_others_are_awaited__round_goes_on_without_it(
-    cluster: Run, step: int
+    found: Callable[[Shape], World], step: int
 ) -> None:
     """Another device is silent at that step, so that the exit is seen before the step ends."""
+    cluster = found(Shape(clusters=(6,))).run()
     leaver, silent = cluster.devices[0][1], cluster.devices[0][2]
     cluster.silence(silent, KINDS[step])
 

@@ -257,7 +257,7 @@ def test_proposal__false_to_all__cluster_fails_and_the_others_settle(clusters: R
     assert clusters.round().settled
     assert clusters.refusals == {f"device 0.{i}": {"anchor": 1} for i in range(4)}
     assert [note["why"] for note in clusters.notes("cluster-failed")] == [
-        "attestations: 0, quorum is 3"
+        f"attestations: 0, quorum is {clusters.shape.quorum}"
     ]
     assert clusters.committed == clusters.digest_without(fog)
 
