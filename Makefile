@@ -3,8 +3,8 @@
 
 PRESET ?= minimal
 ARGS ?=
-SUITES ?= tests/offchain tests/contracts tests/e2e
-# The transport's tests want a message broker (mosquitto), which no program uses yet.
+SUITES ?= tests/offchain tests/contracts tests/e2e tests/faults
+# The transport's tests want a message broker (mosquitto), and some minutes.
 IGNORED := $(if $(filter full,$(PRESET)),,--ignore=tests/offchain/transport)
 FORGE_PROFILE = $(if $(filter full,$(PRESET)),full,default)
 BIN := .venv/bin
@@ -14,7 +14,7 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-full bench bench-full lint format lock clean
+.PHONY: help setup train cluster test test-full bench bench-full lint format lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -29,6 +29,9 @@ $(STAMP):
 
 train: setup ## Train a model end to end on a local chain; ARGS="--devices 64 --help ..."
 	$(BIN)/ape run train $(ARGS)
+
+cluster: setup ## Train with every party a process of its own: chain, broker, nodes; ARGS="--help"
+	$(BIN)/ape run cluster $(ARGS)
 
 test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
 	@# Ape compiles S anew only when its own file has changed, not when a part of it has.

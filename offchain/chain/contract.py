@@ -11,6 +11,7 @@ from typing import Any
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_account import Account
+from eth_typing import HexStr
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
@@ -22,6 +23,7 @@ from offchain.chain.errors import ChainError, TransactionReverted, WrongChain
 from offchain.protocol.eip712 import Domain, SigningKey
 
 GAS_CAP = 16_777_216  # of one transaction (EIP-7825)
+PAYMENT_GAS = 21_000
 GAS_MARGIN = 1.25  # the estimate leaves nothing for the 63/64 rule at another warmth of storage
 
 
@@ -147,25 +149,61 @@ class ContractS:
         TransactionReverted
             When S would revert or did.
         """
-        sender = Web3.to_checksum_address(key.address)
-        data = self._contract.encode_abi(function, args=list(arguments))
+        request, gas = self.prepare(key.address, function, *arguments, value=value)
+        try:
+            receipt = self._send(key, request, gas)
+        except Web3RPCError as error:  # the node does not take it: no ether, most likely
+            raise self._reverted(function, error) from None
+        if receipt["status"] != 1:
+            raise TransactionReverted(function, "reverted when mined")
+        return Mined(function, receipt["gasUsed"], receipt["blockNumber"])
+
+    def encode(self, function: str, *arguments: Any) -> HexStr:
+        """Data of a call."""
+        encoded: HexStr = self._contract.encode_abi(function, args=list(arguments))
+        return encoded
+
+    def prepare(
+        self, sender: bytes, function: str, *arguments: Any, value: int = 0
+    ) -> tuple[TxParams, int]:
+        """A transaction that is still to be priced and signed, and how much gas it may use.
+
+        Raises
+        ------
+        TransactionReverted
+            When S would revert.
+        """
         request: TxParams = {
-            "from": sender,
+            "from": Web3.to_checksum_address(sender),
             "to": self._contract.address,
-            "data": data,
+            "data": self.encode(function, *arguments),
             "value": Web3.to_wei(value, "wei"),
         }
         try:
             estimate = self.web3.eth.estimate_gas(request)
         except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
             raise self._reverted(function, error) from None
+        return request, min(int(estimate * GAS_MARGIN), GAS_CAP)
+
+    def pay(self, key: SigningKey, account: bytes, wei: int) -> None:
+        """Send ether to an account, and wait until it is there.
+
+        Raises
+        ------
+        TransactionReverted
+            When the account does not take it, or there is not enough.
+        """
+        request: TxParams = {
+            "to": Web3.to_checksum_address(account),
+            "data": HexStr("0x"),
+            "value": Web3.to_wei(wei, "wei"),
+        }
         try:
-            receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
-        except Web3RPCError as error:  # the node does not take it: no ether, most likely
-            raise self._reverted(function, error) from None
+            receipt = self._send(key, request, PAYMENT_GAS)
+        except Web3RPCError as error:
+            raise self._reverted("payment", error) from None
         if receipt["status"] != 1:
-            raise TransactionReverted(function, "reverted when mined")
-        return Mined(function, receipt["gasUsed"], receipt["blockNumber"])
+            raise TransactionReverted("payment", "reverted when mined")
 
     def _send(self, key: SigningKey, request: TxParams, gas: int) -> TxReceipt:
         if key.address not in self._nonces:

@@ -86,7 +86,9 @@ class LocalChain:
         missing = opened.beacon_block - self._web3.eth.block_number
         if missing > 0:
             self._request("anvil_mine", [hex(missing)])
-        return BeaconDrawn(opened.round, read_beacon(self.contract, opened))
+        return BeaconDrawn(
+            opened.round, read_beacon(self.contract, opened.round, opened.beacon_block)
+        )
 
     def _request(self, method: str, parameters: list[object]) -> object:
         response = self._web3.provider.make_request(RPCEndpoint(method), parameters)
@@ -95,8 +97,8 @@ class LocalChain:
         return response.get("result")
 
 
-def read_beacon(contract: ContractS, opened: RoundOpened) -> bytes:
+def read_beacon(contract: ContractS, round_number: int, beacon_block: int) -> bytes:
     """The beacon of a round, from prevrandao in the header of the block that S fixed."""
-    block = contract.web3.eth.get_block(opened.beacon_block)
+    block = contract.web3.eth.get_block(beacon_block)
     prevrandao = bytes(block["mixHash"])
-    return tagged("verifog beacon v1", contract.domain.separator, word(opened.round), prevrandao)
+    return tagged("verifog beacon v1", contract.domain.separator, word(round_number), prevrandao)

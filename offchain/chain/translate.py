@@ -14,9 +14,11 @@ from offchain.protocol.chain import (
     AdvanceNoiseCase,
     Anchor,
     Call,
+    CloudAdmitted,
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    FogAdmitted,
     MemberAdmitted,
     MemberRemoved,
     ModelVoted,
@@ -55,6 +57,11 @@ def indices(words: list[int]) -> tuple[int, ...]:
 def address(text: str) -> bytes:
     """The 20 bytes of a checksummed address."""
     return bytes(Web3.to_bytes(hexstr=Web3.to_checksum_address(text)))
+
+
+def checksum(account: bytes) -> str:
+    """An address as web3 takes it."""
+    return str(Web3.to_checksum_address(account))
 
 
 def task_parameters(values: Mapping[str, int]) -> TaskParameters:
@@ -189,6 +196,10 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
                 g1_to_bytes(parse_g1_eip2537(bytes(values["publicKey"]))),
                 bytes(values["sealingKey"]),
             )
+        case "FogAdmitted":
+            return FogAdmitted(values["cluster"], address(values["account"]))
+        case "CloudAdmitted":
+            return CloudAdmitted(address(values["account"]))
         case "ExitRequested" | "Slashed":
             return MemberRemoved(address(values["account"]))
     return None

@@ -115,4 +115,8 @@ class Randomness:
 
     def child(self, label: _Bytes) -> Randomness:
         """Return an independent stream; the same label always gives the same stream."""
-        return Randomness(tagged(_CHILD_TAG, self._seed, keccak256(label)))
+        return Randomness(self.child_seed(label))
+
+    def child_seed(self, label: _Bytes) -> _Bytes:
+        """Return the seed of a child, 32 bytes, to be handed to whom that stream belongs."""
+        return tagged(_CHILD_TAG, self._seed, keccak256(label))

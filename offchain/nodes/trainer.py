@@ -1,5 +1,6 @@
 """Joins learning to the protocol: what all parties agree on, and a device's trainer."""
 
+import hashlib
 import math
 import os
 from collections.abc import Sequence
@@ -192,7 +193,19 @@ def learning_task(
 class LearningTrainer:
     """A device's own rows and what it makes of them. The repr shows no rows.
 
-    ``secret`` gives the bytes of noise that stays in released sums.
+    Parameters
+    ----------
+    task
+        What is learnt.
+    data
+        The device's rows.
+    devices
+        How many devices can be in a sum, at most.
+    seed
+        Of the order of mini-batches. It is drawn anew from seed and model for every update, so that
+        the same model gives the same update, also after a restart.
+    secret
+        Gives the bytes of noise that stays in released sums.
     """
 
     def __init__(
@@ -200,14 +213,14 @@ class LearningTrainer:
         task: LearningTask,
         data: DeviceData,
         devices: int,
-        rng: np.random.Generator,
+        seed: Sequence[int],
         secret: RandomBytes = os.urandom,
     ) -> None:
         self._secret = secret
         self._task = task
         self._data = data
         self._devices = devices
-        self._rng = rng
+        self._seed = tuple(seed)
         self._rows: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def __repr__(self) -> str:
@@ -243,7 +256,7 @@ class LearningTrainer:
             target,
             clip_norm=task.encoding.clip_norm,
             l2=task.hyperparameters.l2,
-            rng=self._rng,
+            rng=self._order(model),
         )
         encoding = task.digits or task.encoding
         return self._noisy(encoding.encode_update(made.count, made.values))
@@ -251,6 +264,11 @@ class LearningTrainer:
     def _noisy(self, encoded: NDArray[np.int64]) -> NDArray[np.int64]:
         release = self._task.release
         return encoded if release is None else release.add(encoded, self._secret)
+
+    def _order(self, model: Sequence[int]) -> np.random.Generator:
+        text = ",".join(str(value) for value in model)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return np.random.default_rng([*self._seed, *np.frombuffer(digest, "<u4").tolist()])
 
     def absorb(self, statistics: Sequence[int]) -> None:
         """Standardise the rows with the result of the statistics round."""

@@ -116,24 +116,8 @@ class TrainingRun:
             )
         self._plan = plan
         options = plan.options
-        root = (
-            Randomness.from_os()
-            if options.secrets == "os"
-            else Randomness(options.seed.to_bytes(32, "big"))
-        )
-        rng = np.random.default_rng(options.seed)
-        parts = plan.parts or partition(plan.dataset, options.devices, plan.split, rng=rng)
-        counts = [part.count for part in parts]
-        self._learning = learning_task(
-            plan.dataset,
-            plan.model,
-            plan.hyperparameters,
-            options.noise_multiplier,
-            plan.clip_norm,
-            max(1, min(counts) // 2),
-            16 * math.ceil(max(counts) / 16),
-        )
-        self._learning = replace(self._learning, release=self._release_noise())
+        root = root_randomness(options)
+        parts, self._learning = divide(plan)
         self._accountant = self._account()
         self.parameters = task_parameters(plan, self._learning)
         self._identities = draw_identities(root.child(b"identities"), plan.clusters)
@@ -170,7 +154,7 @@ class TrainingRun:
                             self._learning,
                             part,
                             devices,
-                            np.random.default_rng([options.seed, 2, number]),
+                            (options.seed, 2, number),
                             root.child(b"release noise %d" % number).bytes,
                         ),
                         recorder,
@@ -224,13 +208,6 @@ class TrainingRun:
         for mined in self._simulation.claim_rewards().values():
             self.recorder.gas_spent(mined.function, mined.gas, "fog")
         return self._result(interrupted=interrupted, stopped=stopped)
-
-    def _release_noise(self) -> ReleaseNoise | None:
-        options = self._plan.options
-        if options.release_noise is None:
-            return None
-        survivors = self._plan.min_qualified - options.release_colluders
-        return ReleaseNoise(options.release_noise, survivors, options.noise_multiplier)
 
     def _released(self) -> PrivacySpent | None:
         """What the sums released so far tell of a device; None without noise in them."""
@@ -437,6 +414,39 @@ class TrainingRun:
             stopped=stopped,
         )
         return TrainResult(record, model)
+
+
+def divide(plan: TrainPlan) -> tuple[tuple[DeviceData, ...], LearningTask]:
+    """Every device's rows, and the public description of the task that follows from them."""
+    options = plan.options
+    rng = np.random.default_rng(options.seed)
+    parts = plan.parts or partition(plan.dataset, options.devices, plan.split, rng=rng)
+    counts = [part.count for part in parts]
+    task = learning_task(
+        plan.dataset,
+        plan.model,
+        plan.hyperparameters,
+        options.noise_multiplier,
+        plan.clip_norm,
+        max(1, min(counts) // 2),
+        16 * math.ceil(max(counts) / 16),
+    )
+    return tuple(parts), replace(task, release=_release_noise(plan))
+
+
+def _release_noise(plan: TrainPlan) -> ReleaseNoise | None:
+    options = plan.options
+    if options.release_noise is None:
+        return None
+    survivors = plan.min_qualified - options.release_colluders
+    return ReleaseNoise(options.release_noise, survivors, options.noise_multiplier)
+
+
+def root_randomness(options: TrainOptions) -> Randomness:
+    """What all keys and secrets of a run come from."""
+    if options.secrets == "os":
+        return Randomness.from_os()
+    return Randomness(options.seed.to_bytes(32, "big"))
 
 
 def _plain_options(options: TrainOptions) -> dict[str, Any]:

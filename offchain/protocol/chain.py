@@ -104,6 +104,21 @@ class MemberRemoved:
 
 
 @dataclass(frozen=True)
+class FogAdmitted:
+    """A fog joined: it leads a cluster of its own."""
+
+    cluster: int
+    account: bytes
+
+
+@dataclass(frozen=True)
+class CloudAdmitted:
+    """A cloud joined."""
+
+    account: bytes
+
+
+@dataclass(frozen=True)
 class MemberAdmitted:
     """A device joined a cluster: it takes part from the next round on."""
 
@@ -125,6 +140,8 @@ Event = (
     | ModelVoted
     | MemberRemoved
     | MemberAdmitted
+    | FogAdmitted
+    | CloudAdmitted
 )
 
 

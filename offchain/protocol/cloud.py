@@ -8,6 +8,7 @@ from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    FogAdmitted,
     MemberRemoved,
     OpenRound,
     ResultAccepted,
@@ -68,6 +69,10 @@ class Cloud(Role):
         """The newest model that this cloud holds."""
         return list(self._models.values())[-1]
 
+    def remember(self, model: FieldVector) -> None:
+        """Take back a model that was held before, such as from a copy on disk."""
+        self._models[self.task.key.commit(model).digest] = model
+
     def model_of(self, digest: bytes) -> FieldVector | None:
         """The model with a commitment digest, if this cloud holds it."""
         return self._models.get(digest)
@@ -94,6 +99,8 @@ class Cloud(Role):
             case MemberRemoved():
                 self.active = self.active and event.account != self.address
                 self.fogs = {c: fog for c, fog in self.fogs.items() if fog != event.account}
+            case FogAdmitted():
+                self.fogs[event.cluster] = event.account
             case _:
                 pass
 

@@ -7,9 +7,11 @@ from offchain.protocol import aggregation, evidence, masking, messages
 from offchain.protocol.chain import (
     BeaconDrawn,
     Call,
+    CloudAdmitted,
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    FogAdmitted,
     MemberAdmitted,
     MemberRemoved,
     NoiseRootRecorded,
@@ -85,12 +87,18 @@ class Fog(Role):
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()
         self._reports: list[Call] = []
+        self._unlearned: dict[int, ResultAccepted] = {}  # statistics that have not come yet
+        self._statistics: tuple[int, bytes] | None = None  # the newest: who joins needs them
         self.results: dict[int, FieldVector] = {}  # verified result of the latest settled round
 
     @property
     def model(self) -> FieldVector:
         """The newest model that this fog holds."""
         return list(self._models.values())[-1]
+
+    def remember(self, model: FieldVector) -> None:
+        """Take back a model that was held before, such as from a copy on disk."""
+        self._models[self.task.key.commit(model).digest] = model
 
     def model_of(self, digest: bytes) -> FieldVector | None:
         """The model with a commitment digest, if this fog holds it."""
@@ -100,6 +108,11 @@ class Fog(Role):
     def collecting_noise(self) -> bool:
         """Whether noise roots are awaited, or one is on its way to S."""
         return self._noise_deadline is not None
+
+    @property
+    def last_round(self) -> int:
+        """The newest round it has seen open."""
+        return self._last_round
 
     @property
     def step(self) -> Step:
@@ -123,12 +136,20 @@ class Fog(Role):
                 self._on_submitted(event)
             case ResultAccepted():
                 self._accepted = event
+                if self._opened is not None and not self._opened.updates_model:
+                    self._unlearned[event.round] = event
             case ResultRejected():
                 self._accepted = None
+                self._unlearned.pop(event.round, None)
             case MemberRemoved():
                 self._forget(event.account)
             case MemberAdmitted():
                 self.roster.admit(event)
+                self._welcome(event)
+            case FogAdmitted():
+                self.peers[event.cluster] = event.account
+            case CloudAdmitted():
+                self.clouds.add(event.account)
             case _:
                 pass
 
@@ -342,6 +363,10 @@ class Fog(Role):
     def _check_result(self, sender: bytes, result: messages.Result, data: bytes) -> None:
         if sender not in self.clouds:
             raise UnknownSender(f"sender: 0x{sender.hex()} is no cloud")
+        late = self._unlearned.get(result.round)
+        if late is not None and result.round < self._last_round and late.cloud == sender:
+            self._hand_out_statistics(late, aggregation.check_result(self.task, late, result))
+            return
         accepted = self._accepted
         ahead = result.round > self._last_round
         if ahead or (result.round == self._last_round and accepted is None):
@@ -368,11 +393,7 @@ class Fog(Role):
             return
         before = self._models[opened.model_digest]
         if not opened.updates_model:
-            statistics = messages.Statistics(
-                round=accepted.round, cluster=self.roster.cluster, total=total.to_bytes()
-            )
-            for member in self.roster.members.values():
-                self._send(member.account, statistics)
+            self._hand_out_statistics(accepted, total)
             after = before
         else:
             after = before - total.scale(accepted.factor)
@@ -383,3 +404,24 @@ class Fog(Role):
         self._models = {opened.model_digest: before, digest: after}
         self.results = {accepted.round: total}
         self._note("updated", round=accepted.round, samples=accepted.samples)
+
+    def _hand_out_statistics(self, accepted: ResultAccepted, total: FieldVector) -> None:
+        """Give the devices what they standardise with; also when the next round is open already."""
+        self._unlearned.pop(accepted.round, None)
+        self._statistics = accepted.round, total.to_bytes()
+        self.results = {accepted.round: total}
+        for member in self.roster.members.values():
+            self._send_statistics(member.account)
+
+    def _welcome(self, event: MemberAdmitted) -> None:
+        """Who joins after the statistics round needs its result too."""
+        if event.cluster == self.roster.cluster and self._statistics is not None:
+            self._send_statistics(event.account)
+
+    def _send_statistics(self, account: bytes) -> None:
+        if self._statistics is not None:
+            number, total = self._statistics
+            self._send(
+                account,
+                messages.Statistics(round=number, cluster=self.roster.cluster, total=total),
+            )

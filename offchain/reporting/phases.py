@@ -34,6 +34,8 @@ PHASE_OF_KIND: Final = {
     "ResultRejected": "verify_result",
     "MemberRemoved": "other",
     "MemberAdmitted": "other",
+    "FogAdmitted": "other",
+    "CloudAdmitted": "other",
     # Messages, by what their receiver does with them.
     "NoiseCall": "noise",
     "NoiseRoot": "noise",

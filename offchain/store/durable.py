@@ -46,6 +46,7 @@ UNCHANGED: Final = frozenset(
     {"malformed", "wrong-domain", "bad-signature", "unknown-sender", "wrong-round", "wrong-phase"}
 )
 SIGNED_ROUNDS_KEPT: Final = 1024
+RESULT_ROUNDS: Final = 64
 REFUSALS_KEPT: Final = 64  # of a sender in a round; past them its messages are not looked at
 
 
@@ -122,6 +123,8 @@ def useful_until(send: Send, noise_rounds: int) -> int | None:
             return number + noise_rounds - 1
         case "Statistics":
             return None
+        case "Result":
+            return number + RESULT_ROUNDS  # the result of a statistics round may come late
     return number
 
 

@@ -52,9 +52,11 @@ class Learning:
         return max(self.task.encoding.value_bound, self.task.statistics.value_bound)
 
     def trainers(self, devices: Sequence[int]) -> list[list[LearningTrainer]]:
-        rng = np.random.default_rng(1)
-        made = iter([LearningTrainer(self.task, p, len(self.parts), rng) for p in self.parts])
-        return [[next(made) for _ in range(count)] for count in devices]
+        count = len(self.parts)
+        made = iter(
+            [LearningTrainer(self.task, p, count, (1, i)) for i, p in enumerate(self.parts)]
+        )
+        return [[next(made) for _ in range(size)] for size in devices]
 
     def standardised(self, run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """All rows, standardised with the result of the statistics round."""

@@ -10,6 +10,8 @@ from offchain.chain.local import LocalChain, read_beacon
 from offchain.crypto.hashing import tagged, word
 from offchain.protocol.chain import (
     BeaconDrawn,
+    CloudAdmitted,
+    FogAdmitted,
     MemberAdmitted,
     NoiseRootRecorded,
     OpenRound,
@@ -41,7 +43,8 @@ def opener(world: World) -> bytes:
 
 def test_poll__events_so_far__once_and_directory_follows(local: LocalChain, world: World) -> None:
     first = local.poll()
-    assert [type(event) for event in first] == [MemberAdmitted] * 3
+    kinds = [CloudAdmitted, FogAdmitted, *[MemberAdmitted] * 3]
+    assert [type(event) for event in first] == kinds
     assert [event.index for event in first if isinstance(event, MemberAdmitted)] == [0, 1, 2]
     assert local.poll() == []
     roster = local.directory.roster(0)
@@ -69,7 +72,7 @@ def test_poll__a_round__opened_then_its_beacon_then_nothing(
     separator = local.contract.domain.separator
     beacon = tagged("verifog beacon v1", separator, word(1), prevrandao)
     assert drawn == BeaconDrawn(1, beacon)
-    assert read_beacon(local.contract, opened) == beacon
+    assert read_beacon(local.contract, opened.round, opened.beacon_block) == beacon
     assert local.poll() == []
 
 

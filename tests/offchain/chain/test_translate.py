@@ -183,6 +183,8 @@ EVENTS: dict[str, dict[str, Any]] = {
         "publicKey": POINT,
         "sealingKey": DIGEST,
     },
+    "FogAdmitted": {"account": CHECKSUM, "cluster": 1},
+    "CloudAdmitted": {"account": CHECKSUM, "index": 0},
     "ExitRequested": {"account": CHECKSUM, "withdrawableAt": 5},
     "Slashed": {
         "account": CHECKSUM,

@@ -30,7 +30,7 @@ def task(
         packing=packing,
         chunks=1,
         threshold=threshold,
-        min_qualified=2,
+        min_qualified=4,
         noise_rounds=noise_rounds,
         candidates=candidates,
         beacon_delay=2,

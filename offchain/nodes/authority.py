@@ -1,0 +1,490 @@
+"""The Authority of a task: makes keys and kits, admits everybody, signs the task.
+
+Its folder, beside the configuration file:
+
+| path | holds |
+|---|---|
+| ``authority/`` | its account and the certificate authority, both encrypted |
+| ``kits/NAME/`` | the start-up kit of each node, to be handed over and then deleted here |
+| ``broker/`` | configuration, access list and certificate of the message broker |
+| ``deployment.json`` | the record of the deployment |
+"""
+
+import csv
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+from web3 import Web3
+
+from offchain.chain.contract import ContractS
+from offchain.chain.deployment import DeploymentRecord
+from offchain.chain.translate import checksum
+from offchain.learning.partition import DeviceData
+from offchain.learning.tasks import Dataset
+from offchain.learning.user_data import UserDataOptions
+from offchain.nodes.config import (
+    BrokerConfig,
+    ChainConfig,
+    Ether,
+    Port,
+    Seconds,
+    Section,
+    UnlockConfig,
+    convert,
+    read_toml,
+    unlock_of,
+)
+from offchain.nodes.errors import ConfigRefused, KitRefused, NodeError
+from offchain.nodes.kit import (
+    ACCOUNT_FILE,
+    CERTIFICATE_NAME,
+    CONFIG_FILE,
+    UNLOCK_FILE,
+    NodeKeys,
+    read_account,
+    read_keys,
+    write_account,
+    write_keys,
+)
+from offchain.nodes.options import TrainOptions, TrainPlan, plan
+from offchain.nodes.simulation import (
+    ADMISSIONS_PER_TRANSACTION,
+    ETHER,
+    Identities,
+    admission,
+    draw_identities,
+)
+from offchain.nodes.task_file import TASK_FILE, VERSION, TaskFile, learning_of, write_task
+from offchain.nodes.trainer import LearningTask
+from offchain.nodes.training import STATISTICS_ATTEMPTS, divide, root_randomness, task_parameters
+from offchain.protocol.eip712 import SigningKey
+from offchain.protocol.role import TaskParameters
+from offchain.store.files import make_folder, write_whole
+from offchain.store.keyring import KeyFile, Passphrase, Unlock
+from offchain.transport.base import Credentials
+from offchain.transport.broker_config import BrokerSettings, write_broker
+from offchain.transport.certificates import Authority as CertificateAuthority
+from offchain.transport.mqtt import task_name
+
+_LOG = logging.getLogger(__name__)
+KITS: Final = "kits"
+RECORD: Final = "deployment.json"
+_BROKER: Final = "broker"
+
+
+class Terms(Section, frozen=True, kw_only=True):
+    """Times (seconds of chain time) and money (ether) of a task."""
+
+    anchor_time: Annotated[int, Meta(ge=1, description="For the devices' part of a round.")] = 3600
+    cumulative_time: Annotated[int, Meta(ge=1, description="For the fogs' sums.")] = 1200
+    aggregate_time: Annotated[int, Meta(ge=1, description="For the cloud's result.")] = 1200
+    unbonding_time: Annotated[int, Meta(ge=1, description="From leaving to the stake.")] = 604_800
+    beacon_delay: Annotated[int, Meta(ge=2, le=200, description="Blocks to the beacon.")] = 2
+    device_stake: Annotated[Ether, Meta(description="Stake of a device.")] = 0.1
+    fog_stake: Annotated[Ether, Meta(description="Stake of a fog.")] = 1.0
+    cloud_stake: Annotated[Ether, Meta(description="Stake of a cloud.")] = 1.0
+    reward: Annotated[Ether, Meta(description="Shared out for a settled round.")] = 0.01
+    silence_fee: Annotated[Ether, Meta(description="Taken from who lets a round wait.")] = 0.001
+
+
+class Funding(Section, frozen=True, kw_only=True):
+    """Ether that the Authority tops nodes up to, for gas."""
+
+    device: Annotated[Ether, Meta(description="For reporting a fraud of its fog.")] = 0.0
+    fog: Annotated[Ether, Meta(description="For two transactions a round.")] = 0.1
+    cloud: Annotated[Ether, Meta(description="For two transactions a round.")] = 0.1
+
+
+class KitConfig(Section, frozen=True, kw_only=True):
+    """What goes into the kits."""
+
+    clouds: Annotated[
+        int, Meta(ge=1, le=256, description="Clouds; all but the first stand by.")
+    ] = 1
+    rows: Annotated[
+        bool, Meta(description="Whether each device's kit holds its part of the data set.")
+    ] = True
+    passphrase: Annotated[
+        str, Meta(description="Opens every kit; empty: each has a key file of its own.")
+    ] = ""
+    certificate_days: Annotated[int, Meta(ge=1, le=3650, description="How long one is valid.")] = (
+        365
+    )
+    state: Annotated[str, Meta(description="Folder of a node's state.")] = "state"
+    json_logs: Annotated[bool, Meta(description="Whether nodes log JSON.")] = False
+    log_level: Annotated[str, Meta(description="Least level that nodes log.")] = "info"
+    metrics_port: Annotated[
+        int, Meta(ge=0, le=60_000, description="Of the first node; each next has one more.")
+    ] = 0
+    patience: Annotated[Seconds, Meta(description="Of clouds, see cloud.patience.")] = 600.0
+
+
+class BrokerPlace(BrokerConfig, frozen=True, kw_only=True):
+    """The broker, as nodes reach it and as it listens."""
+
+    listen: Annotated[str, Meta(description="Address that it listens on.")] = "0.0.0.0"  # noqa: S104
+    listen_port: Annotated[Port | None, Meta(description="Its port there; none: the same.")] = None
+    user: Annotated[str, Meta(description="Account of the system that it runs under.")] = (
+        "mosquitto"
+    )
+
+
+class AuthorityConfig(Section, frozen=True, kw_only=True):
+    """The Authority's file."""
+
+    task: TrainOptions
+    own: UserDataOptions | None = None
+    terms: Terms = Terms()
+    chain: ChainConfig
+    broker: BrokerPlace
+    unlock: UnlockConfig
+    kits: KitConfig = KitConfig()
+    funding: Funding = Funding()
+
+
+@dataclass(frozen=True)
+class Office:
+    """A loaded configuration with everything that follows from it."""
+
+    config: AuthorityConfig
+    folder: Path
+    plan: TrainPlan
+    learning: LearningTask
+    parts: tuple[DeviceData, ...]
+
+    @property
+    def unlock(self) -> Unlock:
+        """Opens the Authority's own keys."""
+        return unlock_of(self.config.unlock, self.folder)
+
+    @property
+    def own(self) -> Path:
+        """Folder of the Authority's own keys."""
+        return self.folder / "authority"
+
+    @property
+    def parameters(self) -> TaskParameters:
+        """Of Contract S."""
+        terms = self.config.terms
+        times = ("anchor_time", "cumulative_time", "aggregate_time", "unbonding_time")
+        money = ("device_stake", "fog_stake", "cloud_stake", "reward", "silence_fee")
+        return replace(
+            task_parameters(self.plan, self.learning),
+            beacon_delay=terms.beacon_delay,
+            **{name: getattr(terms, name) for name in times},
+            **{name: round(getattr(terms, name) * ETHER) for name in money},
+        )
+
+    @property
+    def key(self) -> SigningKey:
+        """The Authority's account."""
+        return read_account(self.own / ACCOUNT_FILE, self.unlock)
+
+    def record(self) -> DeploymentRecord:
+        """Of the deployment."""
+        return DeploymentRecord(self.folder / RECORD)
+
+    def kit(self, name: str) -> Path:
+        """Folder of a node's kit."""
+        return self.folder / KITS / name
+
+    def kit_unlock(self, name: str) -> Unlock:
+        """What opens a node's kit."""
+        text = self.config.kits.passphrase
+        return Passphrase(text) if text else KeyFile(self.kit(name) / UNLOCK_FILE)
+
+    def names(self) -> Iterator[str]:
+        """Names of all nodes: clouds, then each fog with its devices."""
+        for cloud in range(self.config.kits.clouds):
+            yield f"cloud-{cloud}"
+        for cluster, size in enumerate(self.plan.clusters):
+            yield f"fog-{cluster}"
+            for index in range(size):
+                yield f"device-{cluster}-{index}"
+
+
+def open_office(path: Path) -> Office:
+    """Read the Authority's configuration and check the task.
+
+    Raises
+    ------
+    NodeError, OptionRefused
+        Naming what is wrong.
+    """
+    raw = read_toml(path)
+    for name, kind in (("task", TrainOptions), ("own", UserDataOptions)):
+        unknown = sorted(raw.get(name, {}).keys() - {f.name for f in fields(kind)})
+        if unknown:
+            raise ConfigRefused(f"{path}: {name}.{unknown[0]}: there is no such option")
+    config = convert(raw, AuthorityConfig, str(path))
+    own = config.own
+    if own is not None:
+        own = replace(own, data=str(path.parent / Path(own.data).expanduser()))
+    checked = plan(replace(config.task, own=own))
+    parts, learning = divide(checked)
+    return Office(config, path.parent, checked, learning, parts)
+
+
+def initialise(office: Office, now: dt.datetime) -> list[str]:
+    """Make keys, certificates and kits; refuses where there are some already.
+
+    Returns
+    -------
+    list
+        Names of the kits.
+
+    Raises
+    ------
+    KitRefused
+        When the folder has kits.
+    """
+    if office.own.exists() or (office.folder / KITS).exists():
+        raise KitRefused(f"{office.folder}: there are keys here already: use another folder")
+    make_folder(office.own)
+    unlock = office.unlock
+    if isinstance(unlock, KeyFile) and not unlock.path.exists():
+        KeyFile.create(unlock.path)
+    root = root_randomness(office.plan.options)
+    identities = draw_identities(
+        root.child(b"identities"), office.plan.clusters, office.config.kits.clouds
+    )
+    write_account(office.own / ACCOUNT_FILE, identities.authority, unlock)
+    certificates = CertificateAuthority.create("of Verifog", now)
+    certificates.save(office.own, _certificate_password(unlock))
+    days = office.config.kits.certificate_days
+    nodes = root.child(b"nodes")
+    made = []
+    for number, keys in enumerate(_all_keys(identities, nodes.child_seed)):
+        kit = office.kit(keys.name)
+        make_folder(kit)
+        opens = office.kit_unlock(keys.name)
+        if isinstance(opens, KeyFile):
+            KeyFile.create(opens.path)
+        write_keys(kit, keys, opens)
+        issued = certificates.issue_node(keys.signing.address, now, days)
+        issued.write(kit, CERTIFICATE_NAME, certificates.certificate)
+        write_whole(kit / CONFIG_FILE, _node_config(office, keys, number).encode())
+        made.append(keys.name)
+    if office.config.kits.rows:
+        _write_rows(office)
+    broker = certificates.issue_broker([office.config.broker.host], now, days)
+    broker.write(office.folder / _BROKER, "broker", certificates.certificate)
+    return made
+
+
+def _all_keys(identities: Identities, seed: Callable[[bytes], bytes]) -> Iterator[NodeKeys]:
+    for place, key in enumerate(identities.clouds):
+        yield NodeKeys("cloud", place, 0, key, seed(b"cloud node %d" % place))
+    for cluster, key in enumerate(identities.fogs):
+        yield NodeKeys("fog", cluster, 0, key, seed(b"fog node %d" % cluster))
+        for index, device in enumerate(identities.devices[cluster]):
+            own = seed(b"device node %d %d" % (cluster, index))
+            yield NodeKeys("device", cluster, index, device.signing, own, device)
+
+
+def _certificate_password(unlock: Unlock) -> bytes:
+    text = unlock.text if isinstance(unlock, Passphrase) else unlock.path.read_text().strip()
+    return text.encode()
+
+
+def _node_config(office: Office, keys: NodeKeys, number: int) -> str:
+    """The file of a node; its operator changes what differs at his place."""
+    config = office.config
+    lines = [
+        f"# {keys.name}: every key is explained in docs/operations.md.",
+        f"state = {_text(config.kits.state)}",
+        "",
+        "[chain]",
+        f"urls = [{', '.join(map(_text, config.chain.urls))}]",
+        *(
+            f"{name} = {getattr(config.chain, name)}"
+            for name in ("confirmations", "poll", "timeout", "patience", "bump_after")
+        ),
+        *(f"{n} = {getattr(config.chain, n)}" for n in ("max_fee_gwei", "least_balance")),
+        "",
+        "[broker]",
+        f"host = {_text(config.broker.host)}",
+        f"port = {config.broker.port}",
+        f"keepalive = {config.broker.keepalive}",
+    ]
+    if not config.kits.passphrase:
+        lines += ["", "[unlock]", f"key_file = {_text(UNLOCK_FILE)}"]
+    if keys.role == "device":
+        lines += ["", "[data]", 'path = "rows.csv"']
+        if office.plan.options.secrets == "seed":
+            device = sum(office.plan.clusters[: keys.cluster]) + keys.index
+            lines.append(f"seed = [{office.plan.options.seed}, 2, {device}]")
+    if keys.role == "cloud":
+        lines += ["", "[cloud]", f"patience = {config.kits.patience}"]
+    lines += ["", "[log]", f"json = {str(config.kits.json_logs).lower()}"]
+    lines += [f"level = {_text(config.kits.log_level)}"]
+    if config.kits.metrics_port:
+        lines += ["", "[metrics]", f"port = {config.kits.metrics_port + number}"]
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _write_rows(office: Office) -> None:
+    dataset = office.plan.dataset
+    parts = iter(office.parts)
+    for cluster, size in enumerate(office.plan.clusters):
+        for index in range(size):
+            path = office.kit(f"device-{cluster}-{index}") / "rows.csv"
+            _write_csv(path, dataset, next(parts))
+
+
+def _write_csv(path: Path, dataset: Dataset, part: DeviceData) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*dataset.feature_names, dataset.target_name])
+        for features, target in zip(part.X.tolist(), part.y.tolist(), strict=True):
+            shown = dataset.class_names[int(target)] if dataset.class_names else repr(target)
+            writer.writerow([*map(repr, features), shown])
+    path.chmod(0o600)
+
+
+# ---- admission
+
+
+class _Admission:
+    """Admits everybody who is not admitted yet."""
+
+    def __init__(self, office: Office, contract: ContractS, key: SigningKey) -> None:
+        self._office = office
+        self._contract = contract
+        self._key = key
+        self.transactions = 0
+
+    def _send(self, function: str, *arguments: Any, value: int = 0) -> None:
+        self._contract.transact(self._key, function, *arguments, value=value)
+        self.transactions += 1
+
+    def _role(self, account: bytes) -> tuple[int, int]:
+        role, _, _, stake, *_ = self._contract.call("member", checksum(account))
+        return int(role), int(stake)
+
+    def _stake(self, account: bytes, needed: int) -> None:
+        missing = needed - self._role(account)[1]
+        if missing > 0:
+            self._send("depositStake", checksum(account), value=missing)
+
+    def run(self, kits: Sequence[NodeKeys]) -> None:
+        """Admit clouds, fogs and devices, in the order that gives them their places."""
+        p = self._office.parameters
+        for keys in (k for k in kits if k.role != "device"):
+            account = keys.signing.address
+            if self._role(account)[0]:
+                continue
+            self._stake(account, p.cloud_stake if keys.role == "cloud" else p.fog_stake)
+            self._send("admitCloud" if keys.role == "cloud" else "admitFog", checksum(account))
+        for cluster in range(len(self._office.plan.clusters)):
+            members = [k for k in kits if k.role == "device" and k.cluster == cluster]
+            new = [k for k in members if not self._role(k.signing.address)[0]]
+            for keys in new:
+                self._stake(keys.signing.address, p.device_stake)
+            for start in range(0, len(new), ADMISSIONS_PER_TRANSACTION):
+                batch = new[start : start + ADMISSIONS_PER_TRANSACTION]
+                domain = self._contract.domain
+                made = [admission(domain, k.device) for k in batch if k.device is not None]
+                self._send("admitDevices", cluster, made)
+        self._fill_pool()
+        self._fund(kits)
+
+    def _fill_pool(self) -> None:
+        reward = self._office.parameters.reward
+        wanted = reward * (self._office.plan.rounds + STATISTICS_ATTEMPTS)
+        missing = wanted - int(self._contract.call("accounting")[2])
+        if missing > 0 and not int(self._contract.call("currentRound")):
+            self._send("fundPool", value=missing)
+
+    def _fund(self, kits: Sequence[NodeKeys]) -> None:
+        web3 = self._contract.web3
+        for keys in kits:
+            wanted = round(getattr(self._office.config.funding, keys.role) * ETHER)
+            account = Web3.to_checksum_address(keys.signing.address)
+            missing = wanted - int(web3.eth.get_balance(account))
+            if missing > 0:
+                self._contract.pay(self._key, keys.signing.address, missing)
+                self.transactions += 1
+
+
+def admit(office: Office, contract: ContractS) -> int:
+    """Admit everybody, fund nodes and pool, sign the task file and configure the broker.
+
+    Returns
+    -------
+    int
+        How many transactions it took; 0 when all was done before.
+
+    Raises
+    ------
+    NodeError, TransactionReverted
+        When a kit is missing, or S refuses somebody.
+    """
+    key = office.key
+    kits = [read_keys(office.kit(name), office.kit_unlock(name)) for name in office.names()]
+    admission_ = _Admission(office, contract, key)
+    admission_.run(kits)
+    _require_places(contract, kits)
+    task = _task_file(office, contract)
+    for name in office.names():
+        write_task(office.kit(name) / TASK_FILE, task, key)
+    write_task(office.folder / TASK_FILE, task, key)
+    write_broker(broker_settings(office, contract))
+    return admission_.transactions
+
+
+def _require_places(contract: ContractS, kits: Sequence[NodeKeys]) -> None:
+    """Check that S has put everybody where the kits say."""
+    for keys in kits:
+        _, _, _, _, cluster, index, _ = contract.call("member", checksum(keys.signing.address))
+        place = (index, 0) if keys.role == "cloud" else (cluster, index)
+        if place != (keys.cluster, keys.index):
+            raise NodeError(
+                f"{keys.name}: Contract S has it at {place}: somebody else was admitted between"
+            )
+
+
+def _task_file(office: Office, contract: ContractS) -> TaskFile:
+    record, checked = office.record(), office.plan
+    options = checked.options
+    return TaskFile(
+        version=VERSION,
+        chain_id=contract.chain_id,
+        contract="0x" + contract.address.hex(),
+        toolbox="0x" + record.toolbox.hex(),
+        authority="0x" + office.key.address.hex(),
+        deployed_at=record.block,
+        created_by="0x" + record.created_by.hex(),
+        parameters=record.content["parameters"],
+        learning=learning_of(
+            checked.dataset,
+            office.learning,
+            options.selection,
+            options.deviations,
+            checked.rounds,
+            options.devices,
+        ),
+    )
+
+
+def broker_settings(office: Office, contract: ContractS) -> BrokerSettings:
+    """The broker of the task."""
+    place, folder = office.config.broker, (office.folder / _BROKER).absolute()
+    files = (folder / "broker.pem", folder / "broker.key", folder / "authority.pem")
+    return BrokerSettings(
+        folder=folder,
+        task=task_name(contract.domain.separator),
+        credentials=Credentials(*files),
+        host=place.listen,
+        port=place.listen_port or place.port,
+        user=place.user or None,
+    )
