@@ -27,8 +27,9 @@ class Artifact:
         """
         kind = project.ContractS.contract_type
         abi = [e.model_dump(mode="json", by_alias=True, exclude_none=True) for e in kind.abi]
-        needed = (project.Toolbox, project.Extension)
-        return cls(abi, _creation(kind), *(_creation(c.contract_type) for c in needed))
+        bytecode = _creation(kind)
+        toolbox = _creation(project.Toolbox.contract_type)
+        return cls(abi, bytecode, toolbox, _creation(project.Extension.contract_type))
 
 
 def _creation(contract_type: Any) -> bytes:

@@ -1,5 +1,6 @@
 """A provider whose answers are written down, and one example of every call."""
 
+from dataclasses import replace
 from typing import Any
 
 from web3 import Web3
@@ -27,10 +28,15 @@ from offchain.protocol.chain import (
     SubmitAggregate,
     SubmitAnchor,
     SubmitCumulative,
+    SubmitModel,
 )
+from tests.offchain.protocol.builders import task
 
 DIGEST = bytes(range(32))
 POINT = g1_to_eip2537(G1_GENERATOR)
+
+PARAMETERS = replace(task().parameters, min_qualified=4)
+"""The least that S accepts for the threshold of three."""
 
 
 class Canned(BaseProvider):
@@ -102,6 +108,7 @@ CALLS: tuple[Call, ...] = (
         y=12,
         proof=bytes(48),
     ),
+    SubmitModel(3, Commitment((G1_GENERATOR,)), ((0, bytes(65)), (5, b"\1" * 65))),
     ReportFalseResult(3, DIGEST, bytes(32), bytes(65)),
     ReportFalseShare(WITNESS, 5, 4, bytes(64), (DIGEST, bytes(32)), POINT),
     ReportFalseWitness(WITNESS, b""),

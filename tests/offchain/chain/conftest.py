@@ -10,7 +10,8 @@ from offchain.chain.contract import ContractS
 from offchain.chain.translate import parameter_tuple
 from offchain.nodes.simulation import give_ether
 from offchain.protocol.eip712 import SigningKey
-from tests.offchain.protocol.builders import signing_key, task
+from tests.offchain.chain.builders import PARAMETERS
+from tests.offchain.protocol.builders import signing_key
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def authority(web3: Web3) -> SigningKey:
 
 @pytest.fixture(scope="session", autouse=True)
 def founded(web3: Web3, artifact: Artifact, authority: SigningKey) -> ContractS:
-    parameters = parameter_tuple(task().parameters)
+    parameters = parameter_tuple(PARAMETERS)
     return ContractS.deploy(web3, artifact, authority, parameters, bytes(128))
 
 

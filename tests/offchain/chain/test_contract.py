@@ -14,8 +14,8 @@ from offchain.chain.contract import GAS_CAP, ContractS
 from offchain.chain.errors import ChainError, TransactionReverted, WrongChain
 from offchain.chain.translate import parameter_tuple
 from offchain.protocol.eip712 import SigningKey
-from tests.offchain.chain.builders import Canned, canned, revert
-from tests.offchain.protocol.builders import signing_key, task
+from tests.offchain.chain.builders import PARAMETERS, Canned, canned, revert
+from tests.offchain.protocol.builders import signing_key
 
 MEMBER = Web3.to_checksum_address(signing_key(72).address)
 
@@ -108,7 +108,7 @@ def test_deployment__refused__error_with_its_values(
     error: str,
     arguments: tuple[object, ...],
 ) -> None:
-    parameters = parameter_tuple(replace(task().parameters, **changes))
+    parameters = parameter_tuple(replace(PARAMETERS, **changes))
     with pytest.raises(TransactionReverted) as caught:
         ContractS.deploy(web3, artifact, authority, parameters, bytes(model))
     assert caught.value.function == "constructor"

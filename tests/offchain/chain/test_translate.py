@@ -31,8 +31,8 @@ from offchain.protocol.chain import (
     SubmitAggregate,
 )
 from offchain.protocol.role import ClusterRoster, TaskParameters
-from tests.offchain.chain.builders import CALLS
-from tests.offchain.protocol.builders import signing_key, task
+from tests.offchain.chain.builders import CALLS, PARAMETERS
+from tests.offchain.protocol.builders import signing_key
 
 ACCOUNT = signing_key(5).address
 CHECKSUM = Web3.to_checksum_address(ACCOUNT)
@@ -58,7 +58,7 @@ def test_address__of_text__its_bytes(text: str) -> None:
 
 
 def test_parameters__there_and_back__same(contract: ContractS) -> None:
-    parameters = task().parameters
+    parameters = PARAMETERS
     assert TaskParameters(*contract.call("taskParameters")) == parameters
     assert tuple(contract.call("taskParameters")) == parameter_tuple(parameters)
 
@@ -66,7 +66,7 @@ def test_parameters__there_and_back__same(contract: ContractS) -> None:
 def test_parameters__of_the_event__same(contract: ContractS) -> None:
     created = next(iter(contract.events(contract.deployed_at, contract.deployed_at)))
     assert created["event"] == "TaskCreated"
-    assert task_parameters(created["args"]) == task().parameters
+    assert task_parameters(created["args"]) == PARAMETERS
 
 
 # ---- calls
@@ -140,7 +140,9 @@ EVENTS: dict[str, dict[str, Any]] = {
         "cumulativeDeadline": 20,
         "aggregateDeadline": 30,
         "clusters": 0b1011,
-        "share": 1,
+        "cloudShare": 1,
+        "fogShare": 2,
+        "deviceShare": 3,
         "updatesModel": True,
         "modelDigest": DIGEST,
     },
@@ -175,6 +177,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "model": POINT,
         "modelDigest": bytes(32),
     },
+    "ModelVoted": {"round": 3, "voters": 0b1011, "model": POINT, "modelDigest": DIGEST},
     "ResultRejected": {"round": 3, "cloud": CHECKSUM, "modelDigest": DIGEST},
     "DeviceAdmitted": {
         "account": CHECKSUM,
@@ -211,6 +214,7 @@ def test_event__round_opened__counts_clusters_and_keeps_its_time() -> None:
     opened = protocol_event(event("RoundOpened", **EVENTS["RoundOpened"]), 77)
     assert isinstance(opened, RoundOpened)
     assert (opened.clusters, opened.opened_at, opened.model_digest) == (3, 77, DIGEST)
+    assert opened.serving == (0, 1, 3)
 
 
 def test_event__anchored_and_accepted__bitmaps_become_indices() -> None:
@@ -261,6 +265,10 @@ def test_directory__follows_admissions_and_exits() -> None:
     ]
     assert before.members[1].public_key == g1_to_bytes(G1_GENERATOR)
     assert before.members[1].sealing_key == DIGEST
+
+    successor = Web3.to_checksum_address(signing_key(110).address)
+    directory.take(event("FogSucceeded", account=successor, cluster=0))
+    assert directory.roster(0).fog == signing_key(110).address
 
     leaver = Web3.to_checksum_address(signing_key(101).address)
     directory.take(event("ExitRequested", account=leaver, withdrawableAt=1))
