@@ -209,8 +209,14 @@ def _fixed(
     contract: ContractS, authority: bytes, tools: list[bytes], parameters: TaskParameters
 ) -> frozenset[bytes]:
     """Every word that S may have fixed in its code."""
+    reward = parameters.reward
+    cloud, fog = (
+        reward * percent // 100 for percent in (parameters.cloud_percent, parameters.fog_percent)
+    )
     numbers = {
         *parameter_tuple(parameters),
+        *(cloud, fog, reward - cloud - fog),  # what a round pays to each role
+        *(0, 1),  # whether the fogs vote
         parameters.quorum,
         _POINT_BYTES * parameters.chunks,
         contract.chain_id,
