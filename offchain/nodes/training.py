@@ -1,7 +1,7 @@
 """A training run from checked options to a record: what ``ape run train`` does."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ from offchain.nodes.trainer import (
     learning_task,
     standardise,
 )
+from offchain.protocol.device import Trainer
 from offchain.protocol.role import TaskParameters
 from offchain.reporting.model_file import ColumnMap, ModelFile, model_record
 from offchain.reporting.record import (
@@ -95,6 +96,8 @@ class TrainingRun:
         Contract S.
     watcher
         Follows the run live.
+    corrupt
+        Puts something in place of a device's trainer, by its number: for tests of attacks.
 
     Raises
     ------
@@ -103,8 +106,15 @@ class TrainingRun:
     """
 
     def __init__(
-        self, plan: TrainPlan, web3: Web3, artifact: Artifact, watcher: Watcher | None = None
+        self,
+        plan: TrainPlan,
+        web3: Web3,
+        artifact: Artifact,
+        watcher: Watcher | None = None,
+        *,
+        corrupt: Callable[[int, Trainer], Trainer] = lambda _number, trainer: trainer,
     ) -> None:
+        self._corrupt = corrupt
         if web3.eth.chain_id != LOCAL_CHAIN_ID:
             raise WrongChain(
                 f"network: chain id {web3.eth.chain_id}, training in one process needs a local "
@@ -150,12 +160,15 @@ class TrainingRun:
             [
                 BudgetedTrainer(
                     TimedTrainer(
-                        LearningTrainer(
-                            self._learning,
-                            part,
-                            devices,
-                            (options.seed, 2, number),
-                            root.child(b"release noise %d" % number).bytes,
+                        self._corrupt(
+                            number,
+                            LearningTrainer(
+                                self._learning,
+                                part,
+                                devices,
+                                (options.seed, 2, number),
+                                root.child(b"release noise %d" % number).bytes,
+                            ),
                         ),
                         recorder,
                     ),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import mean
-from typing import Final
+from typing import Any, Final
 
 from offchain.learning.selection import DEFAULT_RULE
 from offchain.studies.attack_cells import Cell, Summary, summarise
 from offchain.studies.attack_plots import across, by_share, heat_map
 from offchain.studies.federation import NO_ATTACK
 from offchain.studies.grid import FULL, PROMISED, QUICK, STEPS, run_grid
+from offchain.studies.protocol_cell import OPTIONS, run_on_protocol
+from offchain.studies.results import key_of
 from offchain.studies.study import Context, Findings, Table, Text
 
 BOUND: Final = 0.03
@@ -20,11 +24,25 @@ def study(context: Context) -> Findings:
     """Run the grid; see `offchain.studies.grid`."""
     blocks = QUICK if context.quick else FULL
     runs = run_grid(blocks, context.results, workers=context.workers, advance=context.advance)
-    return findings(summarise(runs))
+    return findings(summarise(runs), [] if context.quick else on_protocol(context))
 
 
-def findings(cells: dict[Cell, Summary]) -> Findings:
-    """Return page and tables from the cells of a grid."""
+def on_protocol(context: Context) -> list[dict[str, Any]]:
+    """Run one cell on the full protocol: undisturbed, without a rule, and with the default."""
+    jobs = {
+        key_of(version=1, protocol=asdict(OPTIONS), rule=rule, attacked=attacked): (rule, attacked)
+        for rule, attacked in (("all", False), ("all", True), (DEFAULT_RULE, True))
+    }
+
+    def run(job: tuple[str, bool]) -> dict[str, Any]:
+        with context.chain() as (web3, artifact):
+            return run_on_protocol(web3, artifact, job[0], attacked=job[1])
+
+    return list(context.results.complete(jobs, run, advance=context.advance).values())
+
+
+def findings(cells: dict[Cell, Summary], protocol: Sequence[dict[str, Any]] = ()) -> Findings:
+    """Return page and tables from the cells of a grid, and of runs on the full protocol."""
     splits = list(dict.fromkeys(cell.split for cell in cells if cell.scenario == STEPS.name))
     plots = [heat_map(cells, split) for split in splits]
     plots.append(across(cells))
@@ -42,6 +60,7 @@ def findings(cells: dict[Cell, Summary]) -> Findings:
             Text("All attacks and rules", _RULES_TEXT),
             *plots,
             _by_rule(cells),
+            *_protocol(protocol),
             Text("Every cell", ""),
             _all(cells),
         ),
@@ -60,11 +79,24 @@ exactly the attackers were left out (“known”), a change remains: their rows 
 steps: 24 devices, one cluster, 5 local steps a round, 40 rounds. Scenario product: the
 defaults of a training run, 16 devices in two clusters, 20 local epochs of mini-batches, 15 rounds.
 """
+_PROTOCOL: Final = """
+Twelve devices, four of which flip the sign of their updates, noise multiplier 0.3, eight rounds:
+with commitments, committed noise, shares, anchors and a chain. What the simulation says happens.
+"""
 _RULES_TEXT: Final = """
 Each field: change of accuracy, at 30% attackers. The ranking rules (mean-deviation,
 trimmed-distance, multi-krum, trend) are told to keep 70%, a luxury; median-mad and evidence are
 told nothing.
 """
+
+
+def _protocol(rows: Sequence[dict[str, Any]]) -> list[Text | Table]:
+    if not rows:
+        return []
+    columns = tuple(rows[0])
+    caption = "Kept and rejected: attackers in the sum and honest devices left out, last round."
+    table = Table("protocol", caption, columns, tuple(tuple(r[c] for c in columns) for r in rows))
+    return [Text("One cell on the full protocol", _PROTOCOL), table]
 
 
 def _promised(cells: dict[Cell, Summary]) -> list[tuple[Cell, Summary]]:

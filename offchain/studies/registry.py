@@ -27,6 +27,10 @@ STUDIES: Final = {
     "attacks": Entry(
         "offchain.studies.attacks", "which selection rule keeps which attackers out, and at what z"
     ),
+    "heterogeneity": Entry(
+        "offchain.studies.heterogeneity",
+        "what unevenly spread rows cost, also with selection",
+    ),
     "privacy": Entry("offchain.studies.privacy", "what masks hide, and what they do not"),
 }
 
