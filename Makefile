@@ -14,7 +14,7 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train cluster test test-full bench bench-full lint format lock clean
+.PHONY: help setup train cluster test test-full bench bench-full lint format snapshots lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -63,11 +63,17 @@ lint: setup ## Check format, style, types, layering, settings, registry hosts
 	$(BIN)/forge fmt --check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python tools/check_repository.py
+	$(BIN)/python tools/snapshots.py
 
 format: setup ## Rewrite Python and Solidity in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/forge fmt
+
+snapshots: setup ## Record gas, code sizes, interfaces and storage layout of the contracts anew
+	$(BIN)/ape compile --force >/dev/null
+	VERIFOG_GAS=record VERIFOG_PRESET=full $(BIN)/ape test tests/contracts/test_gas.py -q
+	$(BIN)/python tools/snapshots.py --write
 
 lock: setup ## Recompile the locks (UPGRADE=1 for all, PACKAGE=name for one)
 	@UPGRADE=$(UPGRADE) PACKAGE=$(PACKAGE) sh tools/lock.sh

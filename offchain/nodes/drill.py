@@ -159,10 +159,11 @@ class Drill:
             self._round(played, settles=True, left_out=case.missing_after, tells=True)
         events = list(stage.contract.events(start, self._web3.eth.block_number))
         self._check_model(played)
-        self._check_punishment(played, events, stakes)
+        left = dict(stakes)
+        self._check_punishment(played, events, left)
         after = _stake(stage, played.culprit) if played.culprit else None
         self._check_refusals(played)
-        go_home(played, stakes)
+        go_home(played, left)
         played.expect(
             "transactions of the Authority", self._transactions_of_the_authority(stage), authority
         )
@@ -245,8 +246,10 @@ class Drill:
             if not s["toReporter"] or not s["burnt"]:
                 played.failures.append("slash: nothing burnt, or nothing for the reporter")
         for name, role in stage.parties.items():
-            lost = bool(case.offence) and name == guilty
-            played.expect(f"stake of {name}", _stake(stage, role), 0 if lost else stakes[name])
+            fees = case.shape.silence_fee * case.charged.count(name)
+            left = 0 if case.offence and name == guilty else stakes[name] - fees
+            played.expect(f"stake of {name}", _stake(stage, role), left)
+            stakes[name] = left
 
     def _check_refusals(self, played: _Played) -> None:
         """No honest transaction is refused, but for reports that came second."""
@@ -295,12 +298,7 @@ def go_home(played: _Played, stakes: dict[str, int]) -> None:
         for e in events
         if e["event"] == "StakeWithdrawn"
     }
-    guilty = played.culprit if played.case.offence else None
-    played.expect(
-        "withdrawn",
-        withdrawn,
-        {name: stake for name, stake in stakes.items() if stage.parties[name] is not guilty},
-    )
+    played.expect("withdrawn", withdrawn, {name: left for name, left in stakes.items() if left})
     staked, owed, pool, burnt = contract.call("accounting")
     balance = contract.web3.eth.get_balance(Web3.to_checksum_address(contract.address))
     played.expect("left in S: stakes, owed, and all but pool and burnt", (staked, owed), (0, 0))
@@ -360,6 +358,8 @@ def _enforced(stage: Stage, events: Sequence[Any]) -> tuple[str, ...]:
                 said.append(f"{OFFENCES[values['offence']]} proven")
             case "Slashed":
                 said.append(f"slashed {_name(stage, values['account'])}")
+            case "SilenceCharged":
+                said.append(f"charged {_name(stage, values['account'])} a fee")
             case other if other not in ROUTINE:
                 said.append(other)
     settled = {e.round: e for e in stage.record.events if isinstance(e, ResultAccepted)}

@@ -15,9 +15,10 @@ from offchain.protocol.chain import SubmitAggregate, SubmitAnchor, SubmitCumulat
 from offchain.protocol.messages import Message
 from offchain.protocol.role import Role
 
-ONE_CLUSTER: Final = Shape(clusters=(5,))
-TWO_CLUSTERS: Final = Shape(clusters=(4, 4), threshold=2, clouds=2)
-ONE_CLOUD: Final = Shape(clusters=(4, 4), threshold=2, clouds=1)
+FEE: Final = 10**15  # of silence, wei
+ONE_CLUSTER: Final = Shape(clusters=(5,), silence_fee=FEE)
+TWO_CLUSTERS: Final = Shape(clusters=(4, 4), threshold=2, clouds=2, silence_fee=FEE)
+ONE_CLOUD: Final = Shape(clusters=(4, 4), threshold=2, clouds=1, silence_fee=FEE)
 
 AFTERMATH: Final = 1  # rounds without interference that follow
 
@@ -53,6 +54,8 @@ class Case:
     tells
         Whether the fogs are told the result of the disturbed rounds. If not, a round that fails
         after them returns to the model before.
+    charged
+        Who pays one silence fee, by short name.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Case:
     offence: str = ""
     reporter: str = ""
     tells: bool = True
+    charged: tuple[str, ...] = ()
 
 
 # ---- frauds
@@ -198,9 +202,17 @@ def _silence(
     settles: tuple[bool, ...] = (True,),
     left_out: tuple[str, ...] = (),
     tells: bool = True,
+    charged: tuple[str, ...] = (),
 ) -> Case:
     told = _told(plant) + done
-    return Case(name, told, plant, shape, settles, left_out, tells=tells)
+    return Case(name, told, plant, shape, settles, left_out, tells=tells, charged=charged)
+
+
+def _silent_fog(name: str, plant: Callable[[Stage], Role], *, charged: bool = True) -> Case:
+    """A fog of two whose cluster is left out."""
+    own = ("fog 0",)
+    paying = own if charged else ()
+    return _silence(name, plant, TWO_CLUSTERS, left_out=own, charged=paying)
 
 
 SILENCES: Final = (
@@ -211,10 +223,10 @@ SILENCES: Final = (
     _silent_device(messages.SumDigest, counts=True),
     _silent_device(messages.Attestation, counts=True),
     _silent_device(messages.Reveal, counts=True),
-    _silence("fog-silent", fog_silent, TWO_CLUSTERS, left_out=("fog 0",)),
-    _silence("fog-keeps-anchor", fog_keeps_anchor, TWO_CLUSTERS, left_out=("fog 0",)),
-    _silence("fog-keeps-sum", fog_keeps_sum, TWO_CLUSTERS, left_out=("fog 0",)),
-    _silence("fog-keeps-vector", fog_keeps_vector, TWO_CLUSTERS, left_out=("fog 0",)),
+    _silent_fog("fog-silent", fog_silent),
+    _silent_fog("fog-keeps-anchor", fog_keeps_anchor),
+    _silent_fog("fog-keeps-sum", fog_keeps_sum),
+    _silent_fog("fog-keeps-vector", fog_keeps_vector, charged=False),  # S cannot see it
     _silence("cloud-keeps-aggregate", cloud_keeps_aggregate, TWO_CLUSTERS, done="; one stands by"),
     _silence(
         "only-cloud-keeps-aggregate",
@@ -222,6 +234,7 @@ SILENCES: Final = (
         ONE_CLOUD,
         done="; there is no other",
         settles=(False,),
+        charged=("cloud 0",),
     ),
     _silence(
         "cloud-keeps-result",
@@ -238,6 +251,7 @@ SILENCES: Final = (
         done="; there is no other",
         settles=(True, False),
         tells=False,
+        charged=("fog 0", "fog 1"),  # they cannot anchor on a model that they were never told
     ),
     _silence("authority-gone", authority_gone, ONE_CLUSTER, settles=(True, True)),
 )

@@ -32,6 +32,8 @@ def test_case__played__goes_as_it_should(drill: Drill, name: str) -> None:
     assert outcome.honest
     fraud = CASES[name] in FRAUDS
     assert (outcome.stake_after == 0) == fraud
+    fees = sum(said.endswith(" a fee") for said in outcome.enforced)
+    assert fees == len(CASES[name].charged)
     assert (outcome.gas > 0) == fraud
     assert any(" proven" in said for said in outcome.enforced) == fraud
 

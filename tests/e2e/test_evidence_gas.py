@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,18 @@ from offchain.nodes.drill_stage import Stage
 from offchain.nodes.drill_task import Shape, World
 from offchain.protocol.chain import AdvanceNoiseCase, ReportFalseNoise
 from offchain.protocol.role import Role
+from tests.plain_node import plain_node
 
 SHARE_LIMIT = 3_000_000
 STEP_LIMIT = 12_000_000
 TRANSACTION = 16_777_216
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Web3]:
+    """Without traces: thousands of slots are a long loop."""
+    with plain_node() as web3:
+        yield web3
 
 
 def at_capacity(web3: Web3, artifact: Artifact, capacity: int) -> Stage:
@@ -41,9 +49,9 @@ def reports(stage: Stage, kind: str) -> list[int]:
     ],
 )
 def test_dealer__capacity_1024__under_3_million_gas(
-    web3: Web3, artifact: Artifact, plant: Callable[[Stage], Role], kind: str
+    node: Web3, artifact: Artifact, plant: Callable[[Stage], Role], kind: str
 ) -> None:
-    stage = at_capacity(web3, artifact, 1024)
+    stage = at_capacity(node, artifact, 1024)
     plant(stage)
     assert stage.round().settled
     (gas,) = reports(stage, kind)
@@ -52,9 +60,9 @@ def test_dealer__capacity_1024__under_3_million_gas(
 
 @pytest.mark.full
 def test_false_share__capacity_4096__fits_into_a_transaction(
-    web3: Web3, artifact: Artifact
+    node: Web3, artifact: Artifact
 ) -> None:
-    stage = at_capacity(web3, artifact, 4096)
+    stage = at_capacity(node, artifact, 4096)
     frauds.false_share(stage)
     assert stage.round().settled
     (gas,) = reports(stage, "reportFalseShare")
@@ -63,10 +71,10 @@ def test_false_share__capacity_4096__fits_into_a_transaction(
 
 @pytest.mark.parametrize("capacity", [1024, pytest.param(4096, marks=pytest.mark.full)])
 def test_noise_case__of_several_steps_by_several_accounts__each_within_12_million_gas(
-    web3: Web3, artifact: Artifact, capacity: int
+    node: Web3, artifact: Artifact, capacity: int
 ) -> None:
     """A step of the product's own size, then the rest by another; the beginner is paid."""
-    stage = at_capacity(web3, artifact, capacity)
+    stage = at_capacity(node, artifact, capacity)
     culprit = frauds.false_noise(stage)
     kept: list[Any] = []
     for kind in (AdvanceNoiseCase, ReportFalseNoise):
@@ -94,9 +102,9 @@ def test_noise_case__of_several_steps_by_several_accounts__each_within_12_millio
 
 @pytest.mark.full
 def test_noise_case__capacity_4096_in_one_step__within_12_million_gas(
-    web3: Web3, artifact: Artifact
+    node: Web3, artifact: Artifact
 ) -> None:
-    stage = at_capacity(web3, artifact, 4096)
+    stage = at_capacity(node, artifact, 4096)
     frauds.false_noise(stage)
     assert stage.round().settled
     (gas,) = reports(stage, "advanceNoiseCase")

@@ -1,9 +1,6 @@
 """Each task is played once a session, on a node of its own: tests only read what it left."""
 
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +12,7 @@ from offchain.chain.artifact import Artifact
 from tests.e2e.builders import Shape, World
 from tests.offchain.audit import cases
 from tests.offchain.audit.cases import FRAUDULENT_SHAPE, QUIET_SHAPE, SHAPE, Case
-
-ANVIL = Path(__file__).parents[3] / "node_modules" / ".bin" / "anvil"
+from tests.plain_node import plain_node
 
 
 @pytest.fixture(scope="session")
@@ -33,18 +29,8 @@ def artifacts(project: Any) -> Artifacts:
 @pytest.fixture(scope="session")
 def node() -> Iterator[Web3]:
     """A local chain that no other test touches."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = [str(ANVIL), "--hardfork", "osaka", "--port", str(port), "--silent"]
-    with subprocess.Popen(arguments) as process:
-        try:
-            web3 = Web3(Web3.HTTPProvider(f"http://127.0.0.1:{port}"))
-            while not web3.is_connected():
-                assert process.poll() is None
-            yield web3
-        finally:
-            process.terminate()
+    with plain_node() as web3:
+        yield web3
 
 
 @pytest.fixture(scope="session")
