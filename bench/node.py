@@ -1,6 +1,5 @@
 """A local Ethereum node of the benchmark's own, and the compiled contract."""
 
-import json
 import socket
 import subprocess
 import time
@@ -10,6 +9,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from ape import Project
 from web3 import Web3
 from web3.providers import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
@@ -76,18 +76,6 @@ def _connected(port: int, process: subprocess.Popen[bytes]) -> Web3:
             time.sleep(0.05)
 
 
-def compiled(name: str) -> dict[str, Any]:
-    """What the compiler made of a contract: `ape compile` leaves it in the build folder."""
-    build = json.loads((ROOT / ".build" / "__local__.json").read_text())
-    kind: dict[str, Any] = build["contractTypes"][name]
-    return kind
-
-
 def artifact() -> Artifact:
-    """Contract S and its toolbox, as `ape compile` left them."""
-    contract, toolbox = compiled("ContractS"), compiled("Toolbox")
-    return Artifact(contract["abi"], _creation(contract), _creation(toolbox))
-
-
-def _creation(kind: dict[str, Any]) -> bytes:
-    return bytes.fromhex(kind["deploymentBytecode"]["bytecode"].removeprefix("0x"))
+    """Contract S and what belongs to it, as `ape compile` left them."""
+    return Artifact.of(Project(ROOT))
