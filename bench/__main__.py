@@ -60,9 +60,9 @@ def verified_cases(full: bool) -> list[Callable[[], dict[str, Any]]]:
             "devices",
             [n],
             ONE_CHUNK,
-            rounds=3 if n <= 64 else 1,
+            rounds=3 if n <= 32 else 2 if n <= 64 else 1,
             **({"profile": RESULTS / f"{today()}-profile.txt"} if n == 32 else {}),
-            noise_rounds=5 if n <= 64 else 1,
+            noise_rounds=5 if n <= 32 else 2 if n <= 64 else 1,
         )
         for n in sizes
     ]
@@ -71,7 +71,7 @@ def verified_cases(full: bool) -> list[Callable[[], dict[str, Any]]]:
         values = (ONE_CHUNK - 12) * count - 1
         cases.append(
             lambda values=values, count=count: verified(
-                f"16 devices, {count} chunks", "values", [16], values, rounds=2, noise_rounds=1
+                f"16 devices, {count} chunks", "values", [16], values, rounds=1, noise_rounds=1
             )
         )
     if full:
@@ -112,7 +112,7 @@ def broker(full: bool) -> dict[str, Any]:
     options = ("--packing", packing, "--threshold", threshold)
     try:
         made: dict[str, Any] = run_part(
-            "broker", *options, "--rounds", 5 if full else 2, "--noise-rounds", 4 if full else 2
+            "broker", *options, "--rounds", 5 if full else 2, "--noise-rounds", 5 if full else 2
         )
     except Failed as error:
         if "BrokerMissing" in str(error):
