@@ -34,6 +34,11 @@ EPILOG = (
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check this model file against the chain too.",
 )
+@click.option(
+    "--sums",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Solve for the voted models again, from this file of released sums.",
+)
 @network_option()
 @json_option()
 def cli(
@@ -41,6 +46,7 @@ def cli(
     from_block: int,
     to_block: int | None,
     model: Path | None,
+    sums: Path | None,
     network: str,
     as_json: bool,
 ) -> None:
@@ -57,6 +63,7 @@ def cli(
             address,
             artifacts(),
             model=content,
+            sums=sums.read_bytes() if sums else None,
             from_block=from_block,
             to_block=to_block,
             progress=reading,

@@ -143,7 +143,7 @@ def _run(checked: TrainPlan, web3: Any, report: Path, *, as_json: bool) -> None:
     console = Console()
     with Progress(console, quiet=as_json) as progress:
         result: TrainResult = TrainingRun(checked, web3, Artifact.of(project), progress).run()
-    folder = write_report(result.record, report, result.model)
+    folder = write_report(result.record, report, result.model, result.sums)
     if as_json:
         click.echo(encode_report(result.record))
     else:

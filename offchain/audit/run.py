@@ -40,6 +40,7 @@ def audit(
     artifacts: Artifacts,
     *,
     model: bytes | None = None,
+    sums: bytes | None = None,
     from_block: int = 0,
     to_block: int | None = None,
     progress: Progress | None = None,
@@ -52,6 +53,8 @@ def audit(
         20 bytes.
     model
         Content of a model file to check against the chain.
+    sums
+        Content of a file of released sums, to solve for the voted models again.
     from_block
         Signatures and openings in earlier blocks are not checked, only followed.
     to_block
@@ -65,4 +68,4 @@ def audit(
         When there is no such contract, or the provider fails.
     """
     record = read_record(web3, contract, artifacts, to_block, progress)
-    return record, verify(record, artifacts, model=model, from_block=from_block)
+    return record, verify(record, artifacts, model=model, sums=sums, from_block=from_block)

@@ -21,6 +21,7 @@ from offchain.audit.models import CommittedTask, ModelVerdict, check_model
 from offchain.audit.record import Frame, PublicRecord, PublicTransaction, Question
 from offchain.audit.state import State
 from offchain.audit.step import Emitted, Handler, Step
+from offchain.audit.sums import check_sums
 from offchain.audit.task import Artifacts, begin, check_code, check_creation
 from offchain.audit.views import check_views, expected_answers
 
@@ -55,6 +56,7 @@ def verify(
     artifacts: Artifacts,
     *,
     model: bytes | None = None,
+    sums: bytes | None = None,
     from_block: int = 0,
 ) -> Audited:
     """Audit a public record.
@@ -67,6 +69,8 @@ def verify(
         The contracts as compiled from the sources that are trusted.
     model
         A model file to check against the chain.
+    sums
+        A file of released sums, to solve for the voted models again.
     from_block
         Signatures and openings of earlier transactions are not checked, only followed.
     """
@@ -92,6 +96,8 @@ def verify(
     if model is not None:
         committed = CommittedTask(record.chain_id, record.contract, state.task, state.models)
         verdict = check_model(checks.at(Part.MODEL), model, committed)
+    if sums is not None:
+        check_sums(checks.at(Part.MODEL), sums, state)
     return Audited(checks, state, verdict)
 
 

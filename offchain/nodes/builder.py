@@ -177,7 +177,15 @@ class Builder:
         selector = RecordedSelector(chooser, self.asides)
         roster = ClusterRoster(keys.cluster, keys.signing.address)
         fog = Fog(
-            self._task, roster, set(), keys.signing, self._initial, selector, keys.randomness, {}
+            self._task,
+            roster,
+            set(),
+            keys.signing,
+            self._initial,
+            selector,
+            keys.randomness,
+            {},
+            self.learning.solver(),
         )
         self._give_model(fog)
         return fog
@@ -185,7 +193,14 @@ class Builder:
     def _cloud(self) -> Cloud:
         keys = self._keys
         wait = max(1, self._task.parameters.aggregate_time // 4)
-        cloud = Cloud(self._task, {}, keys.signing, self._initial, standby=keys.cluster * wait)
+        cloud = Cloud(
+            self._task,
+            {},
+            keys.signing,
+            self._initial,
+            standby=keys.cluster * wait,
+            solver=self.learning.solver(),
+        )
         self._give_model(cloud)
         return cloud
 

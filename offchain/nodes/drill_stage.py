@@ -16,6 +16,7 @@ from offchain.protocol.device import Trainer
 from offchain.protocol.messages import Message, parse_envelope, seal_envelope
 from offchain.protocol.role import Note, Role, Send
 from offchain.protocol.selecting import KeepAll, Selector
+from offchain.protocol.voting import Solver
 
 Change = Callable[[Any], Any]
 Rule = Callable[[Role, Send], Iterable[Send]]
@@ -105,7 +106,7 @@ class Stage:
         Only one stage at a time can use it.
     trainers
         By cluster and index.
-    selector, value_bound
+    selector, value_bound, solver
         As for the simulation.
     """
 
@@ -115,6 +116,7 @@ class Stage:
         trainers: Sequence[Sequence[Trainer]] | None = None,
         selector: Callable[[], Selector] = KeepAll,
         value_bound: int = VALUE_BOUND,
+        solver: Callable[[], Solver | None] = lambda: None,
     ) -> None:
         shape = world.shape
         self.shape = shape
@@ -137,6 +139,7 @@ class Stage:
             world.randomness.child(b"nodes"),
             self.record,
             self.wire,
+            solver,
         )
         self.network = self.sim.network
         self.task = self.sim.task

@@ -22,6 +22,7 @@ from offchain.nodes.local import Interceptor, LocalNetwork, Observer, deliver_al
 from offchain.protocol.chain import (
     ClusterAnchored,
     Event,
+    ModelVoted,
     ResultAccepted,
     ResultRejected,
     RoundOpened,
@@ -32,6 +33,7 @@ from offchain.protocol.eip712 import Domain, SigningKey
 from offchain.protocol.fog import Fog
 from offchain.protocol.role import Role, Task, TaskParameters
 from offchain.protocol.selecting import Selector
+from offchain.protocol.voting import Solver
 
 ETHER = 10**18
 PHASES = ("None", "Anchoring", "Accumulating", "Aggregating", "Settled", "Failed")
@@ -171,12 +173,14 @@ class RoundOutcome:
     settled: bool
     opened: RoundOpened
     result: ResultAccepted | None
+    voted: ModelVoted | None = None
 
 
 @dataclass
 class _Current:
     opened: RoundOpened | None = None
     result: ResultAccepted | None = None
+    voted: ModelVoted | None = None
     anchored: dict[int, ClusterAnchored] = field(default_factory=dict)
     served: dict[int, set[bytes]] = field(default_factory=dict)  # accounts by settled round
 
@@ -200,6 +204,8 @@ class Simulation:
         Seeds every node.
     observer, interceptor
         As for the network.
+    solver
+        Makes the solver of each fog and cloud; None where S computes the model.
     """
 
     def __init__(
@@ -214,6 +220,7 @@ class Simulation:
         randomness: Randomness,
         observer: Observer,
         interceptor: Interceptor = deliver_all,
+        solver: Callable[[], Solver | None] = lambda: None,
     ) -> None:
         self.contract = contract
         self.identities = identities
@@ -250,13 +257,14 @@ class Simulation:
                 selector(),
                 randomness.child(b"fog node %d" % cluster),
                 {place: fog.address for place, fog in enumerate(identities.fogs)},
+                solver(),
             )
             for cluster, key in enumerate(identities.fogs)
         ]
         fogs: Mapping[int, bytes] = {i: fog.address for i, fog in enumerate(self.fogs)}
         standby = max(1, parameters.aggregate_time // 4)
         self.clouds = [
-            Cloud(self.task, dict(fogs), key, model, standby=place * standby)
+            Cloud(self.task, dict(fogs), key, model, standby=place * standby, solver=solver())
             for place, key in enumerate(identities.clouds)
         ]
         roles: list[Role] = [
@@ -287,7 +295,7 @@ class Simulation:
         """Prepare noise where it is due, open a round, and run it to its end."""
         number = int(self.contract.call("currentRound")) + 1
         self.prepare_noise(number)
-        self._current.opened = self._current.result = None
+        self._current.opened = self._current.result = self._current.voted = None
         opener = next((cloud for cloud in self.clouds if cloud.active), self.clouds[0])
         self.network.perform(opener, opener.open_round())
         self.network.run_until(lambda: self._closed(number), self._deadlines)
@@ -297,7 +305,7 @@ class Simulation:
         opened, result = self._current.opened, self._current.result
         if opened is None:
             raise RoundNotOpened(f"round {number}: Contract S did not open it")
-        return RoundOutcome(number, result is not None, opened, result)
+        return RoundOutcome(number, result is not None, opened, result, self._current.voted)
 
     def claim_rewards(self) -> dict[bytes, Mined]:
         """Claim what everybody has earned; fogs send the claims of their devices.
@@ -336,14 +344,28 @@ class Simulation:
         if self._current.opened is None:
             return int(self.contract.call("currentRound")) < number
         if self._current.result is not None:
-            return True
+            return not self._votes_awaited()
         return PHASES[int(self.contract.call("phase"))] == "Failed"
+
+    def _votes_awaited(self) -> bool:
+        """Whether S still waits for the fogs' model before it opens a round."""
+        opened, parameters = self._current.opened, self.task.parameters
+        if opened is None or not parameters.model_rule or not opened.updates_model:
+            return False
+        until = opened.aggregate_deadline + parameters.model_time
+        return self._current.voted is None and self.chain.now() < until
 
     def _deadlines(self) -> list[int]:
         opened = self._current.opened
         if opened is None:
             return []
-        return [opened.anchor_deadline, opened.cumulative_deadline, opened.aggregate_deadline]
+        until = opened.aggregate_deadline + self.task.parameters.model_time
+        return [
+            until,
+            opened.anchor_deadline,
+            opened.cumulative_deadline,
+            opened.aggregate_deadline,
+        ]
 
 
 class _Tap:
@@ -378,8 +400,10 @@ class _Tap:
             case ResultAccepted():
                 self._current.result = event
                 self._current.served[event.round] = self._served(event)
+            case ModelVoted():
+                self._current.voted = event
             case ResultRejected():
-                self._current.result = None
+                self._current.result = self._current.voted = None
                 self._current.served.pop(event.round, None)
             case _:
                 pass

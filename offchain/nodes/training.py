@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from web3 import Web3
 
 from offchain.chain.artifact import Artifact
 from offchain.chain.errors import WrongChain
+from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance
@@ -24,10 +26,11 @@ from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
 from offchain.nodes.budget import Accountant, BudgetedTrainer
 from offchain.nodes.dropout import SilentDevices
-from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
+from offchain.nodes.options import TrainOptions, TrainPlan
 from offchain.nodes.selector import RuleSelector
 from offchain.nodes.simulation import (
     ETHER,
+    RoundOutcome,
     Simulation,
     admit_all,
     deploy,
@@ -56,6 +59,7 @@ from offchain.reporting.record import (
     hex_of,
 )
 from offchain.reporting.recorder import RunRecorder, Watcher
+from offchain.reporting.sums_file import SumsFile
 from offchain.reporting.timing import TimedChain, TimedSelector, TimedTrainer
 
 LOCAL_CHAIN_ID = 31337
@@ -77,10 +81,14 @@ class TrainingFailed(VerifogError):
 
 @dataclass(frozen=True, repr=False)
 class TrainResult:
-    """What a run leaves: its record, and the model file, None if there was no statistics round."""
+    """What a run leaves: its record; the model file, None if there was no statistics round; sums.
+
+    The sums of the training rounds, where fogs vote for the model; else None.
+    """
 
     record: RunRecord
     model: ModelFile | None
+    sums: SumsFile | None = None
 
 
 class TrainingRun:
@@ -120,10 +128,6 @@ class TrainingRun:
                 f"network: chain id {web3.eth.chain_id}, training in one process needs a local "
                 f"chain ({LOCAL_CHAIN_ID})"
             )
-        if not plan.hyperparameters.method.linear_step:
-            raise OptionRefused(
-                "method", plan.options.method, "needs a vote of the fogs, which S does not take yet"
-            )
         self._plan = plan
         options = plan.options
         root = root_randomness(options)
@@ -150,6 +154,9 @@ class TrainingRun:
         self._simulation = self._build(parts, root)
         self._standardiser: Standardiser | None = None
         self.balance: ClassBalance | None = None
+        self.models: list[NDArray[np.float64]] = []  # parameters after each training round
+        self._solver = self._learning.solver()
+        self._sums: dict[int, FieldVector] = {}
         self._trained = 0
 
     def _build(self, parts: Sequence[DeviceData], root: Randomness) -> Simulation:
@@ -196,6 +203,7 @@ class TrainingRun:
             root.child(b"nodes"),
             recorder,
             self._silent,
+            self._learning.solver,
         )
         simulation.network.chain = TimedChain(simulation.chain, recorder)
         return simulation
@@ -213,9 +221,8 @@ class TrainingRun:
             self._run_statistics()
             for _ in range(self._plan.rounds):
                 stopped = self._out_of_budget()
-                if stopped is not None:
+                if stopped is not None or self._run_round(RoundKind.TRAINING):
                     break
-                self._run_round(RoundKind.TRAINING)
         except KeyboardInterrupt:
             interrupted = True
         for mined in self._simulation.claim_rewards().values():
@@ -275,9 +282,11 @@ class TrainingRun:
             f"for threshold {self._plan.threshold} with packing {self._plan.options.packing}"
         )
 
-    def _run_round(self, kind: RoundKind) -> None:
+    def _run_round(self, kind: RoundKind) -> bool:
+        """Run a round; returns whether the method has converged with it."""
         self._silent.next_round()
         self.recorder.round_opened(int(self.contract.call("currentRound")) + 1, kind)
+        before = self._simulation.model
         outcome = self._simulation.run_round()
         if kind is RoundKind.TRAINING and outcome.settled:
             self._trained += 1
@@ -289,7 +298,25 @@ class TrainingRun:
                 self.balance = self._learning.balance(slots)
                 self._remark_data(self._standardiser)
         loss, metric = self._measure()
+        done = kind is RoundKind.TRAINING and self._converged(outcome, before)
+        if kind is RoundKind.TRAINING:
+            self.models.append(self._theta())
         self.recorder.round_closed(loss=loss, metric=metric, privacy=self._privacy())
+        return done
+
+    def _converged(self, outcome: RoundOutcome, before: FieldVector) -> bool:
+        """Whether the method that solves has found its model; all parties find so alike."""
+        total = self._simulation.result(outcome.round)
+        if self._solver is None or outcome.result is None or total is None:
+            return False
+        self._sums[outcome.round] = total
+        if not outcome.voted:
+            return False
+        slots = self._plan.layout.extract(before), self._plan.layout.extract(total)
+        if not self._solver.converged(*slots, outcome.result.samples):
+            return False
+        self.recorder.remarked("converged", f"{self._plan.options.method}: round {outcome.round}")
+        return True
 
     def _remark_data(self, standardiser: Standardiser) -> None:
         """Put into the report what was found of the data, beforehand and from the sums."""
@@ -304,7 +331,22 @@ class TrainingRun:
 
     # ---- measuring, for the report only
 
-    def _rows(self, *, test: bool) -> tuple[Any, Any]:
+    @property
+    def plan(self) -> TrainPlan:
+        """What is trained, and how."""
+        return self._plan
+
+    def _theta(self) -> NDArray[np.float64]:
+        return self._learning.parameters(self._plan.layout.extract(self._simulation.model))
+
+    def rows(self, *, test: bool) -> tuple[Any, Any]:
+        """Return all rows and targets as the devices standardise them.
+
+        Raises
+        ------
+        TrainingFailed
+            Before the statistics round.
+        """
         data = self._plan.dataset
         rows = (data.X_test, data.y_test) if test else (data.X_train, data.y_train)
         if self._standardiser is None:
@@ -314,10 +356,10 @@ class TrainingRun:
     def _measure(self) -> tuple[float | None, Metric | None]:
         if self._standardiser is None:
             return None, None
-        theta = self._learning.parameters(self._plan.layout.extract(self._simulation.model))
+        theta = self._theta()
         model, l2 = self._plan.model, self._plan.hyperparameters.l2
-        loss = model.loss(theta, *self._rows(test=False), l2)
-        score = model.score(theta, *self._rows(test=True))
+        loss = model.loss(theta, *self.rows(test=False), l2)
+        score = model.score(theta, *self.rows(test=True))
         return loss, Metric(self._metric_name, score)
 
     @property
@@ -395,6 +437,21 @@ class TrainingRun:
             target=ColumnMap.of(self._standardiser.column(-1)) if regression else None,
         )
 
+    def _sums_file(self) -> SumsFile | None:
+        plan = self._plan
+        if self._solver is None:
+            return None
+        return SumsFile(
+            contract=self.contract.address,
+            chain_id=self.contract.chain_id,
+            layout=plan.layout,
+            model=plan.model,
+            method=plan.hyperparameters.method.name,
+            l2=plan.hyperparameters.l2,
+            encoding=self._learning.encoding,
+            sums=self._sums,
+        )
+
     def _result(self, *, interrupted: bool, stopped: str | None) -> TrainResult:
         model = self._model_file()
         _, metric = self._measure()
@@ -426,7 +483,7 @@ class TrainingRun:
             interrupted=interrupted,
             stopped=stopped,
         )
-        return TrainResult(record, model)
+        return TrainResult(record, model, self._sums_file())
 
 
 def divide(plan: TrainPlan) -> tuple[tuple[DeviceData, ...], LearningTask]:
@@ -499,4 +556,6 @@ def task_parameters(plan: TrainPlan, task: LearningTask) -> TaskParameters:
         cloud_stake=ETHER,
         reward=ETHER // 100,
         silence_fee=ETHER // 1000,
+        model_rule=0 if task.digits is None else 1,
+        model_time=0 if task.digits is None else 1200,
     )

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 from offchain.crypto.field import FieldVector
-from offchain.protocol import aggregation, messages
+from offchain.protocol import aggregation, messages, voting
 from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
     FogAdmitted,
     MemberRemoved,
+    ModelVoted,
     OpenRound,
     ResultAccepted,
     ResultRejected,
@@ -18,6 +19,7 @@ from offchain.protocol.chain import (
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.errors import TooEarly, UnknownSender, WrongPhase, WrongRound
 from offchain.protocol.role import Effect, Role, Task
+from offchain.protocol.voting import Ballot, Solver
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _RoundState:
     sums: dict[int, FieldVector] = field(default_factory=dict)
     accepted: bool = False
     aggregating: bool = False
+    ballot: Ballot | None = None
 
 
 class Cloud(Role):
@@ -43,6 +46,8 @@ class Cloud(Role):
         The model at the start.
     standby
         Seconds to wait after aggregation becomes possible, for a cloud that stands by.
+    solver
+        Makes the next model in a task whose fogs vote for it; None where S computes it.
     """
 
     name = "cloud"
@@ -55,10 +60,12 @@ class Cloud(Role):
         model: FieldVector,
         *,
         standby: int = 0,
+        solver: Solver | None = None,
     ) -> None:
         super().__init__(task, signing_key)
         self.fogs = fogs
         self._standby = standby
+        self._solver = solver
         self._models: dict[bytes, FieldVector] = {task.key.commit(model).digest: model}
         self._round: _RoundState | None = None
         self._last_round = 0
@@ -95,7 +102,10 @@ class Cloud(Role):
                 self._on_accepted(state, event)
             case ResultRejected() if state:
                 state.accepted = state.aggregating = False
+                state.ballot = None
                 self._aggregate_if_possible(state)
+            case ModelVoted() if state:
+                self._on_voted(state, event)
             case MemberRemoved():
                 self.active = self.active and event.account != self.address
                 self.fogs = {c: fog for c, fog in self.fogs.items() if fog != event.account}
@@ -127,9 +137,11 @@ class Cloud(Role):
     # ---- step 10: aggregate
 
     def _on_message(self, sender: bytes, message: messages.Message, data: bytes) -> None:
-        del data
         if isinstance(message, messages.ModelRequest):
             self._answer(sender, message)
+            return
+        if isinstance(message, messages.ModelVote):
+            self._take_vote(sender, message, data)
             return
         if not isinstance(message, messages.ClusterSum):
             raise WrongPhase(f"message: a cloud takes no {type(message).__name__}")
@@ -208,10 +220,44 @@ class Cloud(Role):
         if state.opened.updates_model:
             after = before - total.scale(event.factor)
         self._models = {state.opened.model_digest: before, event.model_digest: after}
+        if self._solver is not None and state.opened.updates_model:
+            layout = self.task.layout
+            found = voting.solve(self._solver, layout, before, total, event.samples)
+            if found is not None:
+                state.ballot = Ballot.on(event, self.task.key, found)
         if event.cloud != self.address:
             return
         for cluster, fog in self.fogs.items():
             self._send(fog, self._result(event, cluster, total))
+
+    # ---- step 12 where S computes no model: collect the fogs' votes
+
+    def _take_vote(self, sender: bytes, vote: messages.ModelVote, data: bytes) -> None:
+        if self.fogs.get(vote.cluster) != sender:
+            raise UnknownSender(f"sender: 0x{sender.hex()} is not fog {vote.cluster}")
+        state = self._round
+        if state is None or vote.round < self._last_round:
+            raise WrongRound(f"vote: round {vote.round}, open is {self._last_round}")
+        if state.ballot is None:
+            raise TooEarly(f"vote: no model found in round {vote.round} yet")
+        report = state.ballot.take(vote, aggregation.envelope_signature(data))
+        if report is not None:
+            self._transact(report)
+        if vote.model_digest != state.ballot.digest:
+            self._note("vote-differs", round=vote.round, cluster=vote.cluster)
+        voters = self.fogs.keys() & set(state.opened.serving)
+        call = state.ballot.submission(self.task.key, voters)
+        if call is not None:
+            self._transact(call)
+
+    def _on_voted(self, state: _RoundState, event: ModelVoted) -> None:
+        ballot = state.ballot
+        if ballot is None or event.round != ballot.round:
+            return
+        ballot.closed = True
+        if event.model_digest == ballot.digest:
+            before = self._models[state.opened.model_digest]
+            self._models = {state.opened.model_digest: before, ballot.digest: ballot.model}
 
     def _result(self, event: ResultAccepted, cluster: int, total: FieldVector) -> messages.Result:
         return messages.Result(

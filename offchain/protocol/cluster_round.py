@@ -1,7 +1,7 @@
 """One round of one cluster, as its fog runs it: verify, select, share, attest, reconstruct.
 
 It moves on as soon as everybody awaited has answered, or when the step's deadline has passed. Step
-deadlines divide the time until the round's anchor deadline (specification, section 3.3).
+deadlines divide the time until the round's anchor deadline (specification, section 3.4).
 """
 
 from collections.abc import Callable, Mapping

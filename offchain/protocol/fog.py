@@ -3,7 +3,7 @@
 from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
-from offchain.protocol import aggregation, evidence, masking, messages
+from offchain.protocol import aggregation, evidence, masking, messages, voting
 from offchain.protocol.chain import (
     BeaconDrawn,
     Call,
@@ -14,6 +14,7 @@ from offchain.protocol.chain import (
     FogAdmitted,
     MemberAdmitted,
     MemberRemoved,
+    ModelVoted,
     NoiseRootRecorded,
     RecordNoiseRoot,
     ReportFalseResult,
@@ -34,6 +35,7 @@ from offchain.protocol.errors import (
 from offchain.protocol.role import ClusterRoster, Effect, Role, Task
 from offchain.protocol.selecting import Selector
 from offchain.protocol.statements import Statements, equivocation, signed_statement
+from offchain.protocol.voting import Ballot, Solver
 
 
 class Fog(Role):
@@ -55,6 +57,8 @@ class Fog(Role):
         Secret stream for the coefficients of batched checks.
     peers
         Accounts of all fogs by cluster: whom to ask for a model that never came.
+    solver
+        Makes the next model in a task whose fogs vote for it; None where S computes it.
     """
 
     name = "fog"
@@ -69,6 +73,7 @@ class Fog(Role):
         selector: Selector,
         randomness: Randomness,
         peers: dict[int, bytes] | None = None,
+        solver: Solver | None = None,
     ) -> None:
         super().__init__(task, signing_key)
         self.roster = roster
@@ -86,6 +91,9 @@ class Fog(Role):
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()
+        self._solver = solver
+        self._ballot: Ballot | None = None
+        self._submit_at: int | None = None  # when to submit the votes in place of the cloud
         self._reports: list[Call] = []
         self._unlearned: dict[int, ResultAccepted] = {}  # statistics that have not come yet
         self._statistics: tuple[int, bytes] | None = None  # the newest: who joins needs them
@@ -139,8 +147,10 @@ class Fog(Role):
                 if self._opened is not None and not self._opened.updates_model:
                     self._unlearned[event.round] = event
             case ResultRejected():
-                self._accepted = None
+                self._accepted = self._ballot = self._submit_at = None
                 self._unlearned.pop(event.round, None)
+            case ModelVoted():
+                self._on_voted(event)
             case MemberRemoved():
                 self._forget(event.account)
             case MemberAdmitted():
@@ -155,6 +165,7 @@ class Fog(Role):
 
     def _forget(self, account: bytes) -> None:
         self.clouds.discard(account)
+        self.peers = {c: fog for c, fog in self.peers.items() if fog != account}
         for index, member in list(self.roster.members.items()):
             if member.account == account:
                 del self.roster.members[index]
@@ -169,7 +180,7 @@ class Fog(Role):
         in_force = set(range(max(1, event.round - span + 1), event.round + 1))
         self._statements.forget(event.round, in_force | self._debts.batches)
         self._seen.clear()
-        self._accepted = None
+        self._accepted = self._ballot = self._submit_at = None
         self._opened = event
         self._round = None
         self._beacon = None
@@ -249,12 +260,15 @@ class Fog(Role):
     # ---- time
 
     def next_wake(self) -> int | None:
-        wakes = [self._noise_deadline, self._round.next_wake() if self._round else None]
+        wakes = [self._noise_deadline, self._submit_at]
+        wakes += [self._round.next_wake() if self._round else None]
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def _on_tick(self) -> None:
         if self._noise_deadline is not None and self.now >= self._noise_deadline:
             self._record_noise()
+        if self._submit_at is not None and self.now >= self._submit_at:
+            self._submit_votes()
         if self._round is not None:
             self._round.tick(self.now)
             if self.now >= self._round.opened.aggregate_deadline:
@@ -268,6 +282,9 @@ class Fog(Role):
             return
         if isinstance(message, messages.ModelRequest):
             self._answer(sender, message)
+            return
+        if isinstance(message, messages.ModelVote):
+            self._take_vote(sender, message, data)
             return
         if isinstance(message, messages.ModelOffer):
             if sender not in self.clouds | set(self.peers.values()):
@@ -404,6 +421,8 @@ class Fog(Role):
         self._models = {opened.model_digest: before, digest: after}
         self.results = {accepted.round: total}
         self._note("updated", round=accepted.round, samples=accepted.samples)
+        if self._solver is not None and opened.updates_model:
+            self._vote(self._solver, accepted, before, total)
 
     def _hand_out_statistics(self, accepted: ResultAccepted, total: FieldVector) -> None:
         """Give the devices what they standardise with; also when the next round is open already."""
@@ -425,3 +444,56 @@ class Fog(Role):
                 account,
                 messages.Statistics(round=number, cluster=self.roster.cluster, total=total),
             )
+
+    # ---- step 12 where S computes no model: solve, vote, and submit if the cloud does not
+
+    def _vote(
+        self, solver: Solver, accepted: ResultAccepted, before: FieldVector, total: FieldVector
+    ) -> None:
+        found = voting.solve(solver, self.task.layout, before, total, accepted.samples)
+        if found is None:
+            self._note("no-model", round=accepted.round, cluster=self.roster.cluster)
+            return
+        self._ballot = ballot = Ballot.on(accepted, self.task.key, found)
+        # Fogs stand by one after the other, within a quarter of the time that S waits.
+        share = self.task.parameters.model_time // 4 // (1 + len(self.peers))
+        self._submit_at = self.now + max(1, share) * (1 + self.roster.cluster)
+        vote = ballot.vote(self.roster.cluster)
+        ballot.take(vote, self._signing_key.sign(messages.message_digest(self._domain, vote)))
+        for account in sorted(self.clouds | set(self.peers.values())):
+            if account != self.address:
+                self._send(account, vote)
+
+    def _take_vote(self, sender: bytes, vote: messages.ModelVote, data: bytes) -> None:
+        if self.peers.get(vote.cluster) != sender:
+            raise UnknownSender(f"sender: 0x{sender.hex()} is not fog {vote.cluster}")
+        ballot = self._ballot
+        if ballot is None:
+            if vote.round >= self._last_round:
+                raise TooEarly(f"vote: no model found in round {vote.round} yet")
+            raise WrongRound(f"vote: round {vote.round}, open is {self._last_round}")
+        report = ballot.take(vote, aggregation.envelope_signature(data))
+        if report is not None:
+            self._transact(report)
+        if vote.model_digest != ballot.digest:
+            self._note("vote-differs", round=vote.round, cluster=vote.cluster)
+
+    def _submit_votes(self) -> None:
+        self._submit_at = None
+        if self._ballot is not None and self._opened is not None:
+            voters = self.peers.keys() & set(self._opened.serving)
+            call = self._ballot.submission(self.task.key, voters)
+            if call is not None:
+                self._transact(call)
+
+    def _on_voted(self, event: ModelVoted) -> None:
+        ballot, opened = self._ballot, self._opened
+        self._submit_at = None
+        if ballot is None or opened is None or event.round != ballot.round:
+            return
+        ballot.closed = True
+        if event.model_digest != ballot.digest:
+            self._note("outvoted", round=event.round, cluster=self.roster.cluster)
+            return
+        before = self._models[opened.model_digest]
+        self._models = {opened.model_digest: before, ballot.digest: ballot.model}

@@ -359,6 +359,17 @@ class ModelRequest(Body, frozen=True, tag=19, kw_only=True):
         return (self.round, self.cluster, self.model_digest)
 
 
+class ModelVote(Body, frozen=True, tag=20, kw_only=True):
+    """Fog to clouds and fogs: the next model that it finds. S judges it; it names no cluster."""
+
+    TYPE = "ModelVote(uint256 round,bytes32 resultDigest,bytes32 modelDigest)"
+    result_digest: Digest
+    model_digest: Digest
+
+    def typed(self) -> tuple[int | bytes, ...]:
+        return (self.round, self.result_digest, self.model_digest)
+
+
 Message = (
     NoiseCall
     | NoiseRoot
@@ -379,6 +390,7 @@ Message = (
     | Result
     | Statistics
     | ModelRequest
+    | ModelVote
 )
 
 

@@ -281,8 +281,8 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def _parse(top: Fields) -> ModelFile:
-    layout = _parse_layout(top.section("layout"))
-    model = _parse_model(top.section("model"))
+    layout = layout_of(top.section("layout"))
+    model = model_of(top.section("model"))
     if model.parameter_count > layout.values:
         bound = f"must be at least {model.parameter_count}, the model's parameters"
         raise ModelFileError("layout.values", layout.values, bound)
@@ -325,7 +325,8 @@ def _parse(top: Fields) -> ModelFile:
     )
 
 
-def _parse_layout(fields: Fields) -> SlotLayout:
+def layout_of(fields: Fields) -> SlotLayout:
+    """Read the layout of a file's vectors; errors as ``parse_model``."""
     capacity = fields.integer("capacity", MIN_CAPACITY, MAX_CAPACITY)
     packing = fields.integer("packing", 1, MAX_CAPACITY)
     chunks = fields.integer("chunks", 1, _MAX_CHUNKS)
@@ -337,7 +338,8 @@ def _parse_layout(fields: Fields) -> SlotLayout:
         raise ModelFileError("layout", (capacity, packing, chunks, values), str(error)) from error
 
 
-def _parse_model(fields: Fields) -> Model:
+def model_of(fields: Fields) -> Model:
+    """Read what a file's parameters mean; errors as ``parse_model``."""
     kind = fields.text("kind")
     if kind not in list(ModelKind):
         raise ModelFileError("model.kind", kind, f"must be one of {', '.join(ModelKind)}")

@@ -16,12 +16,14 @@ from offchain.reporting.page import render_page
 from offchain.reporting.plots import draw_plots
 from offchain.reporting.record import RunRecord
 from offchain.reporting.style import DARK
+from offchain.reporting.sums_file import SumsFile, encode_sums
 
 REPORT_FILE: Final = "report.json"
 MODEL_FILE: Final = "model.json"
+SUMS_FILE: Final = "sums.json"
 PAGE_FILE: Final = "index.html"
 PLOTS_FOLDER: Final = "plots"
-_OWN: Final = frozenset({REPORT_FILE, MODEL_FILE, PAGE_FILE, PLOTS_FOLDER})
+_OWN: Final = frozenset({REPORT_FILE, MODEL_FILE, SUMS_FILE, PAGE_FILE, PLOTS_FOLDER})
 _DECODER: Final = msgspec.json.Decoder(RunRecord)
 
 
@@ -86,7 +88,12 @@ def check_report_folder(folder: Path) -> None:
             raise ReportFileError(str(place), "cannot be written")
 
 
-def write_report(record: RunRecord, folder: Path, model: ModelFile | None = None) -> Path:
+def write_report(
+    record: RunRecord,
+    folder: Path,
+    model: ModelFile | None = None,
+    sums: SumsFile | None = None,
+) -> Path:
     """Write the whole report beside ``folder``, then put it in its place.
 
     A report that stands there is kept until the new one is complete; files in the folder that are
@@ -109,7 +116,7 @@ def write_report(record: RunRecord, folder: Path, model: ModelFile | None = None
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _write_files(record, model, partial)
+        _write_files(record, model, sums, partial)
         _replace(partial, folder)
     except OSError as error:
         raise ReportFileError(str(folder), f"cannot be written: {error}") from error
@@ -132,7 +139,9 @@ def finish_replacement(folder: Path) -> None:
     shutil.rmtree(previous)
 
 
-def _write_files(record: RunRecord, model: ModelFile | None, folder: Path) -> None:
+def _write_files(
+    record: RunRecord, model: ModelFile | None, sums: SumsFile | None, folder: Path
+) -> None:
     plots = folder / PLOTS_FOLDER
     plots.mkdir()
     light, dark = draw_plots(record), draw_plots(record, DARK)
@@ -141,6 +150,8 @@ def _write_files(record: RunRecord, model: ModelFile | None, folder: Path) -> No
     (folder / PAGE_FILE).write_text(render_page(record, light, dark), "utf-8")
     if model is not None:
         (folder / MODEL_FILE).write_bytes(encode_model(model))
+    if sums is not None:
+        (folder / SUMS_FILE).write_bytes(encode_sums(sums))
     (folder / REPORT_FILE).write_bytes(encode_report(record))
 
 

@@ -32,6 +32,9 @@ STUDIES: Final = {
         "what unevenly spread rows cost, also with selection",
     ),
     "privacy": Entry("offchain.studies.privacy", "what masks hide, and what they do not"),
+    "methods": Entry(
+        "offchain.studies.methods", "all data sets on the protocol, beside central scikit-learn"
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from offchain.nodes.simulation import RoundOutcome
 from offchain.protocol.device import Device, Trainer
 from offchain.protocol.role import Role
 from offchain.protocol.selecting import KeepAll, Selector
+from offchain.protocol.voting import Solver
 
 __all__ = ["FixedTrainer", "Run", "Shape", "World", "fixed_update"]
 
@@ -25,9 +26,10 @@ class World(drill_task.World):
         trainers: Sequence[Sequence[Trainer]] | None = None,
         selector: Callable[[], Selector] = KeepAll,
         value_bound: int = VALUE_BOUND,
+        solver: Callable[[], Solver | None] = lambda: None,
     ) -> Run:
         """Start all nodes; only one run at a time can use a world."""
-        return Run(self, trainers, selector, value_bound)
+        return Run(self, trainers, selector, value_bound, solver)
 
 
 class Run(Stage):
@@ -41,8 +43,9 @@ class Run(Stage):
         trainers: Sequence[Sequence[Trainer]] | None = None,
         selector: Callable[[], Selector] = KeepAll,
         value_bound: int = VALUE_BOUND,
+        solver: Callable[[], Solver | None] = lambda: None,
     ) -> None:
-        super().__init__(world, trainers, selector, value_bound)
+        super().__init__(world, trainers, selector, value_bound, solver)
         self._before = FieldVector.zeros(self.shape.layout.length)
         Run.started.append(self)
 

@@ -66,4 +66,5 @@ SAMPLES: tuple[Message, ...] = (
     messages.Result(**HEAD, commitment_digest=DIGEST, total=ELEMENT * 2),
     messages.Statistics(**HEAD, total=ELEMENT * 2),
     messages.ModelRequest(**HEAD, model_digest=DIGEST),
+    messages.ModelVote(**HEAD, result_digest=DIGEST, model_digest=DIGEST),
 )

@@ -101,6 +101,7 @@ UNSIGNED = {
     "AnchorProposal": {"position", "count", "path"},
     "Qualified": {"indices"},
     "Result": {"cluster"},  # the result is the same for all
+    "ModelVote": {"cluster"},  # S knows the fog by its signature
 }
 
 
