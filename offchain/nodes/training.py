@@ -26,7 +26,7 @@ from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
 from offchain.nodes.budget import Accountant, BudgetedTrainer
 from offchain.nodes.dropout import SilentDevices
-from offchain.nodes.options import TrainOptions, TrainPlan
+from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
 from offchain.nodes.selector import RuleSelector
 from offchain.nodes.simulation import (
     ETHER,
