@@ -32,6 +32,7 @@ PHASE_OF_KIND: Final = {
     "CumulativeSubmitted": "aggregate",
     "ResultAccepted": "verify_result",
     "ResultRejected": "verify_result",
+    "ModelVoted": "verify_result",
     "MemberRemoved": "other",
     "MemberAdmitted": "other",
     "FogAdmitted": "other",
@@ -55,6 +56,7 @@ PHASE_OF_KIND: Final = {
     "ClusterSum": "aggregate",
     "Result": "verify_result",
     "Statistics": "verify_result",
+    "ModelVote": "verify_result",
 }
 """Phase of each kind of message and event. Training and selection happen inside ``mask`` and
 ``verify`` and are taken out of them by ``timing``."""
