@@ -14,7 +14,8 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train cluster test test-full bench bench-full lint format snapshots lock clean
+.PHONY: help setup train cluster chaos test test-full bench bench-full lint format snapshots \
+	lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -32,6 +33,9 @@ train: setup ## Train a model end to end on a local chain; ARGS="--devices 64 --
 
 cluster: setup ## Train with every party a process of its own: chain, broker, nodes; ARGS="--help"
 	$(BIN)/ape run cluster $(ARGS)
+
+chaos: setup ## Kill, cut and fill everything while a cluster trains; prints what came of it (minutes)
+	VERIFOG_PRESET=full $(BIN)/ape test tests/faults -s $(ARGS)
 
 test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
 	@# Ape compiles S anew only when its own file has changed, not when a part of it has.

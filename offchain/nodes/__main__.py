@@ -24,13 +24,14 @@ def main() -> int:
     parser.add_argument("--anew", action="store_true")
     given = parser.parse_args()
     try:
-        source = Source.from_json(json.loads(given.contracts.read_text()))
-        run_node(given.config, given.role, source, anew=given.anew)
-    except VerifogError as error:
-        sys.stderr.write(f"{given.role}: {error}\n")
-        return 1
+        compiled = json.loads(given.contracts.read_text())
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{given.role}: {given.contracts}: {error}\n")
+        return 1
+    try:
+        run_node(given.config, given.role, Source.from_json(compiled), anew=given.anew)
+    except VerifogError as error:
+        sys.stderr.write(f"{given.role}: {error}\n")
         return 1
     return 0
 

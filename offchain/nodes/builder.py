@@ -14,9 +14,11 @@ from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.learning.data_rows import Missing, read_rows
 from offchain.learning.errors import LearningError
 from offchain.learning.partition import DeviceData
+from offchain.learning.privacy import encoded_sensitivity
 from offchain.learning.schema import Schema, require_columns
 from offchain.learning.selection import Within, selection_rule
 from offchain.learning.tables import read_table
+from offchain.nodes.budget import Accountant, BudgetedTrainer
 from offchain.nodes.config import DataConfig
 from offchain.nodes.errors import ConfigRefused, NodeError
 from offchain.nodes.kit import NodeKeys
@@ -30,6 +32,8 @@ from offchain.protocol.role import ClusterRoster, Role
 from offchain.store.recorded import Asides, RecordedSelector, RecordedTrainer
 from offchain.store.values import Values
 
+SPENT: Final = "rounds sent"
+DELTA: Final = 1e-5
 MODEL: Final = "model"
 STATISTICS: Final = "statistics"
 NOBODY: Final = bytes(20)
@@ -67,6 +71,25 @@ def read_own_rows(path: Path, schema: Schema, least: int, most: int) -> DeviceDa
     return DeviceData(rows.X, rows.y)
 
 
+def require_admitted(contract: ContractS, keys: NodeKeys) -> bytes:
+    """The account of a node's fog, once S knows the node as what its kit says it is.
+
+    Raises
+    ------
+    NotAdmitted
+        When it does not.
+    """
+    account = checksum(keys.signing.address)
+    role, _, _, _, cluster, index, _ = contract.call("member", account)
+    place = (0, index) if keys.role == "cloud" else (cluster, index)
+    mine = (0, keys.cluster) if keys.role == "cloud" else (keys.cluster, keys.index)
+    if (role, *place) != (_ROLES[keys.role], *mine):
+        raise NotAdmitted(f"{account}: not admitted to the task as {keys.name}")
+    if keys.role == "cloud":
+        return NOBODY
+    return address(contract.call("cluster", cluster)[0])
+
+
 class KeptStatistics:
     """A trainer whose statistics are kept on disk: it has them again whatever is built anew."""
 
@@ -86,6 +109,32 @@ class KeptStatistics:
         if STATISTICS not in self._values or self._values.get(STATISTICS) != text:
             self._values.put(STATISTICS, text)
         self._trainer.absorb(statistics)
+
+
+class KeptBudget(BudgetedTrainer):
+    """A privacy budget whose count is kept on disk too: dropping the journal does not reset it."""
+
+    def __init__(self, trainer: Trainer, accountant: Accountant, values: Values) -> None:
+        super().__init__(trainer, accountant)
+        self._values = values
+        self._kept = int(values.get(SPENT)) if SPENT in values else 0
+
+    @property
+    def rounds(self) -> int:
+        """Rounds in which an update was made, at most."""
+        return max(self._kept, self.spent)
+
+    def update(self, model: Sequence[int], *, updates_model: bool) -> NDArray[np.int64]:
+        """As the trainer, counted before it leaves."""
+        made = super().update(model, updates_model=updates_model)
+        if self.spent > self._kept:
+            self._kept = self.spent
+            self._values.put(SPENT, str(self._kept).encode())
+        return made
+
+    def begin_anew(self) -> None:
+        """The journal is gone and nothing is replayed: what was spent stays spent."""
+        self.spent = self._kept
 
 
 class Builder:
@@ -122,23 +171,17 @@ class Builder:
         self._task = task.protocol_task()
         self._keys = keys
         self._values = values
-        self._fog = self._require_admitted(contract)
+        self._fog = require_admitted(contract, keys)
         self._rows = self._read_rows(data, folder) if keys.role == "device" else None
         self._seed = tuple(data.seed) if data is not None else ()
-
-    def _require_admitted(self, contract: ContractS) -> bytes:
-        """The account of the cluster's fog, once S knows this node."""
-        keys = self._keys
-        role, _, _, _, cluster, index, _ = contract.call("member", checksum(keys.signing.address))
-        place = (0, index) if keys.role == "cloud" else (cluster, index)
-        mine = (0, keys.cluster) if keys.role == "cloud" else (keys.cluster, keys.index)
-        if (role, *place) != (_ROLES[keys.role], *mine):
-            raise NotAdmitted(
-                f"0x{keys.signing.address.hex()}: not admitted to the task as {keys.name}"
-            )
-        if keys.role == "cloud":
-            return NOBODY
-        return address(contract.call("cluster", cluster)[0])
+        learning = self.learning
+        self.accountant = Accountant(
+            learning.encoding.noise_multiplier,
+            data.delta if data is not None else DELTA,
+            encoded_sensitivity(learning.encoding, task.layout.data_slots),
+            (data.max_epsilon or None) if data is not None else None,
+        )
+        self.budget: KeptBudget | None = None
 
     def _read_rows(self, data: DataConfig | None, folder: Path) -> DeviceData:
         if data is None:
@@ -164,8 +207,9 @@ class Builder:
         seed = self._seed or tuple(np.frombuffer(secret, "<u4").tolist())
         trainer = LearningTrainer(self.learning, self._rows, self._file.learning.devices, seed)
         recorded = RecordedTrainer(KeptStatistics(trainer, self._values), self.asides)
+        self.budget = KeptBudget(recorded, self.accountant, self._values)
         roster = ClusterRoster(keys.cluster, self._fog)
-        return Device(self._task, roster, keys.index, keys.device, recorded, keys.randomness)
+        return Device(self._task, roster, keys.index, keys.device, self.budget, keys.randomness)
 
     def _make_fog(self) -> Fog:
         keys, learning = self._keys, self._file.learning

@@ -90,6 +90,11 @@ class DataConfig(Section, frozen=True, kw_only=True):
         Meta(description="Seeds the order of mini-batches; empty: from the node's own secret."),
     ] = ()
 
+    max_epsilon: Annotated[
+        float, Meta(ge=0, description="Privacy budget against the fog; 0: no bound.")
+    ] = 0.0
+    delta: Annotated[float, Meta(gt=0, lt=1, description="Delta of that budget.")] = 1e-5
+
 
 class LogConfig(Section, frozen=True, kw_only=True):
     """What is logged, to standard error."""

@@ -78,6 +78,8 @@ class Node:
         Called after every input, in the role's thread: keeps models, writes files.
     worker
         The thread of roles; nodes in one process may share it.
+    epsilon
+        Privacy that a device has spent against its fog.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class Node:
         place: Place,
         after: Callable[[DurableRole, list[Released]], None],
         worker: ThreadPoolExecutor,
+        epsilon: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.durable = durable
+        self.epsilon = epsilon
         self.transport = transport
         self.chain = chain
         self.counts = Counts()

@@ -23,6 +23,7 @@ from offchain.nodes.errors import KitRefused, TaskRefused
 from offchain.nodes.keepsakes import Keepsakes
 from offchain.nodes.kit import NodeKeys, identity, read_keys
 from offchain.nodes.logs import Place, start_logs
+from offchain.nodes.metrics import MetricsServer
 from offchain.nodes.node import Chain, Node
 from offchain.nodes.status import status, write_status
 from offchain.nodes.task_file import TASK_FILE, TaskFile, read_task
@@ -213,6 +214,8 @@ class Program:
             durable.address.hex(),
             durable.round,
         )
+        if anew and builder.budget is not None:
+            builder.budget.begin_anew()
         sender = self._sender(contract, state)
         transport = await self._connect(durable)
         node = Node(
@@ -223,13 +226,18 @@ class Program:
             self.place,
             Keepsakes(opened.task, contract, state.values, opened.loaded.state),
             self._worker,
+            lambda: _epsilon(builder),
         )
         self.node = node
+        metrics = MetricsServer(node)
+        if config.metrics.port:
+            await metrics.start(config.metrics.host, config.metrics.port)
         telling = asyncio.create_task(self._tell(node, state))
         try:
             await node.run(self.stop)
         finally:
             telling.cancel()
+            await metrics.stop()
             await transport.close()
             self._keep(node, state)
 
@@ -286,6 +294,11 @@ class Program:
     def _keep(node: Node, state: State) -> None:
         with contextlib.suppress(Exception):  # the disk may be why the node ends
             state.values.put(_SPENT, str(node.chain.sender.spent).encode())
+
+
+def _epsilon(builder: Builder) -> float:
+    budget = builder.budget
+    return builder.accountant.epsilon(budget.rounds) if budget and budget.rounds else 0.0
 
 
 async def _run(program: Program) -> None:
