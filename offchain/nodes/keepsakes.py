@@ -53,19 +53,18 @@ class Keepsakes:
         role = durable.role
         if not isinstance(role, Fog | Cloud):
             return
-        if role.model is not self._kept:
+        changed = role.model is not self._kept
+        if changed:
             self._values.put(MODEL, role.model.to_bytes())
             self._kept = role.model
-        if isinstance(role, Fog) and any(_is_update(one) for one in released):
-            self._on_update(role)
-
-    def _on_update(self, fog: Fog) -> None:
-        number, total = next(iter(fog.results.items()))
-        if STATISTICS not in self._values:
-            self._values.put(STATISTICS, total.to_bytes())
-        model = self._model_file(fog, number)
-        write_model(model, self._folder / MODEL_FILE)
-        _LOG.info("model of round %d written", number)
+        if not isinstance(role, Fog):
+            return
+        updated = any(_is_update(one) for one in released)
+        if updated and STATISTICS not in self._values:
+            self._values.put(STATISTICS, next(iter(role.results.values())).to_bytes())
+        if (changed or updated) and STATISTICS in self._values:
+            write_model(self._model_file(role, durable.round), self._folder / MODEL_FILE)
+            _LOG.info("model of round %d written", durable.round)
 
     def _model_file(self, fog: Fog, number: int) -> ModelFile:
         learning, layout = self._task.learning, self._layout

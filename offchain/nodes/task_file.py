@@ -22,7 +22,9 @@ from offchain.learning.encoding import UpdateEncoding
 from offchain.learning.errors import LearningError
 from offchain.learning.methods import digit_encoding
 from offchain.learning.models import Model, ModelKind
+from offchain.learning.newton import NewtonSums
 from offchain.learning.release import ReleaseNoise
+from offchain.learning.ridge import NormalEquations
 from offchain.learning.schema import Schema
 from offchain.learning.statistics import statistics_encoding
 from offchain.learning.tasks import Dataset
@@ -42,6 +44,8 @@ _TAG: Final = "verifog task file v1"
 _METHODS: Final[dict[str, Callable[..., Method]]] = {
     GradientSum.name: GradientSum,
     LocalEpochs.name: LocalEpochs,
+    NormalEquations.name: NormalEquations,
+    NewtonSums.name: NewtonSums,
 }
 
 Hex = Annotated[str, Meta(pattern="^0x([0-9a-f]{2})*$")]

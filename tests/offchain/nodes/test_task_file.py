@@ -18,9 +18,14 @@ from tests.offchain.protocol.builders import signing_key
 AUTHORITY = signing_key(7)
 
 
-@pytest.fixture(scope="module", params=["fault2", "softsensor"])
+def _options(dataset: str) -> dict[str, Any]:
+    method = "ridge" if dataset == "petrobras" else "local"
+    return {"dataset": dataset, "devices": 4, "fogs": 1, "method": method}
+
+
+@pytest.fixture(scope="module", params=["fault2", "softsensor", "petrobras"])
 def task(request: pytest.FixtureRequest) -> TaskFile:
-    checked = plan(TrainOptions(dataset=request.param, devices=4, fogs=1))
+    checked = plan(TrainOptions(**_options(request.param)))
     _, learning = divide(checked)
     return TaskFile(
         version=1,
@@ -44,7 +49,7 @@ def path(tmp_path: Path, task: TaskFile) -> Path:
 def test_task__written_and_read__gives_the_same_learning(path: Path, task: TaskFile) -> None:
     read = read_task(path)
     assert read == task
-    options = TrainOptions(dataset=task.learning.dataset, devices=4, fogs=1)
+    options = TrainOptions(**_options(task.learning.dataset))
     checked = plan(options)
     _, learning = divide(checked)
     mine = read.learning_task
