@@ -59,7 +59,8 @@ def cli(name: str, quick: bool, output: Path | None, fresh: bool, workers: int) 
 def _chain() -> Iterator[tuple[Any, Artifact]]:
     """A local chain of its own."""
     logger.set_level("ERROR")
-    with networks.parse_network_choice(NETWORK) as provider:
+    # Without this Ape keeps every node of a study running to its end.
+    with networks.parse_network_choice(NETWORK, disconnect_after=True) as provider:
         yield provider.web3, Artifact.of(project)
 
 
