@@ -82,7 +82,7 @@ ROUNDS: Final = (
     Case("shuttle", "local", rounds=8),
     Case("shuttle", "sgd", rounds=8),
 )
-"""The same sets by other methods: what `newton` saves."""
+"""The same sets by other methods, to compare rounds."""
 
 STEPS: Final = (
     Case("fault7", "sgd", rounds=5, selection="all"),
