@@ -21,7 +21,7 @@ RELATIVE = 1e-6
 def test_gradient__of_the_clusters__equals_the_central_one_and_so_does_the_model(
     found: Callable[[Shape], World], kind: ModelKind, clusters: int
 ) -> None:
-    devices = (2,) * clusters
+    devices = (3,) * clusters  # S wants t + 1 in a sum
     made = learning(kind, sum(devices), NOISE)
     run = found(shape(devices)).run(made.trainers(devices), value_bound=made.value_bound)
     assert run.round().settled  # the statistics round
