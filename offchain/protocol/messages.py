@@ -87,7 +87,11 @@ class ModelOffer(Body, frozen=True, tag=4, kw_only=True):
 
 
 def _noise_digest(number: int, leaves: tuple["NoiseLeaf", ...], seeds: tuple[bytes, ...]) -> bytes:
-    content = b"".join(keccak256(leaf.commitment) + leaf.seed_hash for leaf in leaves)
+    # With the paths: a packet is kept before they are checked; nobody may change them on its way.
+    content = b"".join(
+        keccak256(leaf.commitment) + leaf.seed_hash + keccak256(b"".join(leaf.path))
+        for leaf in leaves
+    )
     return keccak256(word(number) + keccak256(content) + keccak256(b"".join(seeds)))
 
 
@@ -251,7 +255,10 @@ class ShareReport(Body, frozen=True, tag=10, kw_only=True):
     def typed(self) -> tuple[int | bytes, ...]:
         accepted = keccak256(b"".join(word(index) for index in self.accepted))
         complaints = keccak256(
-            b"".join(word(c.dealer) + keccak256(c.share) for c in self.complaints)
+            b"".join(
+                word(c.dealer) + keccak256(c.share) + keccak256(b"".join(c.path))
+                for c in self.complaints
+            )
         )
         return (self.round, self.cluster, self.index, accepted, complaints)
 
