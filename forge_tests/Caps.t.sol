@@ -92,10 +92,12 @@ contract Caps {
             _aggregate(sums, _value[0]);
         }
         _open();
+        // An account that the chain knows already: paying a new one costs 25,000 more, once.
+        vm.deal(account, 1);
         bytes memory data = abi.encodeCall(IContractS.claim, (account, rounds));
         uint256 gas = _call(address(this), data);
         _report("claim, 100 rounds", gas);
-        require((gas - 21_000) / 100 < 4000, "a round of a claim costs 4,000 gas or more");
+        require(gas / 100 < 4000, "a round of a claim costs 4,000 gas or more");
     }
 
     // ------------------------------------------------------------------------------------------------
