@@ -92,10 +92,12 @@ def test_guide__new_rows__have_the_models_columns_and_the_gap_it_names(data):
     assert standardise(data.dataset).features.mean.shape == (X.shape[1],)
 
 
-def test_guide__table_of_sets__names_every_set():
+@pytest.mark.parametrize("head", ["| name |", "| set |"])
+def test_guide__tables_of_sets__name_every_set(head: str):
     from offchain.learning.datasets import dataset_names
 
-    rows = re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE)
+    table = PAGE[PAGE.index(head) :].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert tuple(sorted(rows)) == dataset_names()
 
 
