@@ -15,19 +15,30 @@ from rich.live import Live
 
 from offchain.chain.code import Source
 from offchain.errors import VerifogError
+from offchain.learning.methods import METHOD_NAMES
 from offchain.nodes.cluster import Cluster, ClusterOptions, Ending
 from offchain.nodes.cluster_table import table
+
+TASK = (  # options that go into the task
+    *("dataset", "devices", "fogs", "method", "rounds", "seed", "secrets"),
+    *("noise_multiplier", "max_epsilon", "release_noise", "release_colluders"),
+)
 
 
 @click.command(help=__doc__)
 @click.option("--dataset", default="fault7", show_default=True, help="Data set.")
 @click.option("--devices", default=8, show_default=True, help="Devices, spread over the fogs.")
 @click.option("--fogs", default=2, show_default=True, help="Clusters, each with one fog.")
+@click.option("--method", help=f"How the model is fitted: {', '.join(METHOD_NAMES)}.")
 @click.option("--rounds", type=int, help="Training rounds. Default: as the data set.")
 @click.option("--seed", default=1, show_default=True, help="Seed of data split and training.")
 @click.option(
     "--secrets", default="seed", show_default=True, help="Keys and noise from: os, or seed."
 )
+@click.option("--noise-multiplier", type=float, help="Mask's deviation over the clip norm.")
+@click.option("--max-epsilon", type=float, help="Budget of a device; the cloud stops at it.")
+@click.option("--release-noise", type=float, help="Noise left in sums, over the clip norm.")
+@click.option("--release-colluders", type=int, help="Devices that may know each other's noise.")
 @click.option("--block-time", default=1, show_default=True, help="Seconds between blocks.")
 @click.option("--confirmations", default=0, show_default=True, help="Blocks before nodes act.")
 @click.option("--chain-id", default=31337, show_default=True, help="Chain id of the local chain.")
@@ -36,8 +47,7 @@ from offchain.nodes.cluster_table import table
 def cli(folder: Path | None, as_json: bool, **values: object) -> None:
     """Set up, train to the end, stop everything that was started."""
     logger.set_level("ERROR")  # Ape writes to standard output too
-    names = ("dataset", "devices", "fogs", "rounds", "seed", "secrets")
-    task = {name: values[name] for name in names if values[name] is not None}
+    task = {name: values[name] for name in TASK if values[name] is not None}
     options = ClusterOptions(
         task,
         block_time=int(str(values["block_time"])),
@@ -75,6 +85,7 @@ def _print(ending: Ending, *, as_json: bool) -> None:
         ending.metric: ending.score,
         "rounds": ending.rounds,
         "seconds": round(ending.seconds, 1),
+        "ended": ending.why,
     }
     if as_json:
         click.echo(json.dumps(told))

@@ -35,6 +35,7 @@ class ModelSolver:
         self._l2 = l2
         self._unit = Fraction(encoding.step) / 2**encoding.fraction_bits
         self._digits = digits
+        self._last: tuple[object, Solution] | None = None  # asked for again when it converged
 
     def next_model(self, model: Sequence[int], total: Sequence[int], samples: int) -> list[int]:
         """Return the next model's integers; errors as `SolvingMethod.solve`."""
@@ -52,7 +53,12 @@ class ModelSolver:
         NoSolution
             When the sum gives no model.
         """
+        asked = (tuple(model), tuple(total), samples)
+        if self._last is not None and self._last[0] == asked:
+            return self._last[1]
         theta = [value * self._unit for value in model[1 : 1 + self._model.parameter_count]]
         values = self._digits.decode_sum(total)
         sums = Sums(values, Fraction(self._digits.step), samples, self._l2)
-        return self._method.solve(self._model, theta, sums)
+        solution = self._method.solve(self._model, theta, sums)
+        self._last = asked, solution
+        return solution

@@ -61,7 +61,13 @@ from offchain.nodes.simulation import (
 )
 from offchain.nodes.task_file import TASK_FILE, VERSION, TaskFile, learning_of, write_task
 from offchain.nodes.trainer import LearningTask
-from offchain.nodes.training import STATISTICS_ATTEMPTS, divide, root_randomness, task_parameters
+from offchain.nodes.training import (
+    STATISTICS_ATTEMPTS,
+    account,
+    divide,
+    root_randomness,
+    task_parameters,
+)
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.role import TaskParameters
 from offchain.store.files import make_folder, write_whole
@@ -227,6 +233,7 @@ def open_office(path: Path) -> Office:
         own = replace(own, data=str(path.parent / Path(own.data).expanduser()))
     checked = plan(replace(config.task, own=own))
     parts, learning = divide(checked)
+    account(checked, learning)
     return Office(config, path.parent, checked, learning, parts)
 
 
@@ -455,7 +462,6 @@ def _require_places(contract: ContractS, kits: Sequence[NodeKeys]) -> None:
 
 def _task_file(office: Office, contract: ContractS) -> TaskFile:
     record, checked = office.record(), office.plan
-    options = checked.options
     return TaskFile(
         version=VERSION,
         chain_id=contract.chain_id,
@@ -465,14 +471,7 @@ def _task_file(office: Office, contract: ContractS) -> TaskFile:
         deployed_at=record.block,
         created_by="0x" + record.created_by.hex(),
         parameters=record.content["parameters"],
-        learning=learning_of(
-            checked.dataset,
-            office.learning,
-            options.selection,
-            options.deviations,
-            checked.rounds,
-            options.devices,
-        ),
+        learning=learning_of(checked, office.learning),
     )
 
 

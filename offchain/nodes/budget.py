@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offchain.errors import VerifogError
 from offchain.learning.arrays import require_positive
-from offchain.learning.privacy import epsilon, rounds_within
+from offchain.learning.encoding import UpdateEncoding
+from offchain.learning.errors import OptionError
+from offchain.learning.privacy import encoded_sensitivity, epsilon, rounds_within
 from offchain.protocol.device import Trainer
 from offchain.store.recorded import Keeper
+
+LEAST_ROUNDS: Final = 2  # that a budget must allow: statistics, and one of training
 
 
 class BudgetSpent(VerifogError):
@@ -75,6 +80,38 @@ class Accountant:
         """Why there is no round after so many."""
         most = self.max_epsilon or 0.0
         return BudgetSpent(rounds, self.epsilon(rounds), self.epsilon(rounds + 1), most)
+
+
+def accountant(
+    encoding: UpdateEncoding, data_slots: int, delta: float, max_epsilon: float | None
+) -> Accountant:
+    """What rounds cost a device whose updates are encoded so."""
+    sensitivity = encoded_sensitivity(encoding, data_slots)
+    return Accountant(encoding.noise_multiplier, delta, sensitivity, max_epsilon)
+
+
+def require_rounds(name: str, accountant: Accountant) -> None:
+    """Check that a budget allows the statistics round and one of training.
+
+    Raises
+    ------
+    OptionError
+        Naming the option so, with the least that does.
+    """
+    rounds = accountant.rounds()
+    if rounds is not None and rounds < LEAST_ROUNDS:
+        raise OptionError(
+            name,
+            accountant.max_epsilon,
+            f"at least {accountant.epsilon(LEAST_ROUNDS):.4g}, for the statistics and a round "
+            f"at noise multiplier {accountant.noise_multiplier:g}",
+        )
+
+
+def tighter(first: Accountant, second: Accountant) -> Accountant:
+    """The one whose budget ends sooner; the first where neither does."""
+    one, two = first.rounds(), second.rounds()
+    return second if two is not None and (one is None or two < one) else first
 
 
 class BudgetedTrainer:

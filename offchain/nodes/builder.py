@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,10 @@ from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.learning.data_rows import Missing, read_rows
 from offchain.learning.errors import LearningError
 from offchain.learning.partition import DeviceData
-from offchain.learning.privacy import encoded_sensitivity
 from offchain.learning.schema import Schema, require_columns
 from offchain.learning.selection import Within, selection_rule
 from offchain.learning.tables import read_table
-from offchain.nodes.budget import Accountant, BudgetedTrainer
+from offchain.nodes.budget import Accountant, BudgetedTrainer, tighter
 from offchain.nodes.config import DataConfig
 from offchain.nodes.errors import ConfigRefused, NodeError
 from offchain.nodes.kit import NodeKeys
@@ -33,7 +33,6 @@ from offchain.store.recorded import Asides, RecordedSelector, RecordedTrainer
 from offchain.store.values import Values
 
 SPENT: Final = "rounds sent"
-DELTA: Final = 1e-5
 MODEL: Final = "model"
 STATISTICS: Final = "statistics"
 NOBODY: Final = bytes(20)
@@ -174,13 +173,10 @@ class Builder:
         self._fog = require_admitted(contract, keys)
         self._rows = self._read_rows(data, folder) if keys.role == "device" else None
         self._seed = tuple(data.seed) if data is not None else ()
-        learning = self.learning
-        self.accountant = Accountant(
-            learning.encoding.noise_multiplier,
-            data.delta if data is not None else DELTA,
-            encoded_sensitivity(learning.encoding, task.layout.data_slots),
-            (data.max_epsilon or None) if data is not None else None,
-        )
+        self.accountant = task.accountant
+        if data is not None and data.max_epsilon:
+            own = replace(self.accountant, delta=data.delta, max_epsilon=data.max_epsilon)
+            self.accountant = tighter(self.accountant, own)
         self.budget: KeptBudget | None = None
 
     def _read_rows(self, data: DataConfig | None, folder: Path) -> DeviceData:

@@ -89,6 +89,7 @@ class Ending:
     metric: str
     rounds: int
     seconds: float
+    why: str
 
 
 def say_nothing(text: str) -> None:
@@ -199,12 +200,18 @@ class Cluster:
         """Rounds that have settled."""
         return int(self.contract.call("settledRounds"))
 
+    @property
+    def ended(self) -> str:
+        """Why a cloud opens no more rounds; empty while one may."""
+        told = (self.status(name) for name in self.nodes if name.startswith("cloud"))
+        return next((str(status["ended"]) for status in told if status and status["ended"]), "")
+
     def status(self, name: str) -> dict[str, Any] | None:
         """What a node last said of itself."""
         return read_status(self.office.kit(name) / "state")
 
     def run(self, watch: Callable[["Cluster"], None], seconds: float = 3600.0) -> Ending:
-        """Wait until all rounds have settled and a fog has written the model.
+        """Wait until the cloud opens no more rounds and a fog has written the model.
 
         Raises
         ------
@@ -214,7 +221,7 @@ class Cluster:
         until = time.monotonic() + seconds
         while True:
             watch(self)
-            ending = self._ending() if self.settled >= self.rounds_wanted else None
+            ending = self._ending() if self.ended else None
             if ending is not None:
                 return ending
             for name, node in self.nodes.items():
@@ -240,6 +247,7 @@ class Cluster:
             metric="accuracy" if data.class_names else "R2",
             rounds=int(self.contract.call("currentRound")),
             seconds=time.monotonic() - self.started_at,
+            why=self.ended,
         )
 
     def model_of(self, digest: bytes) -> ModelFile | None:

@@ -1,5 +1,6 @@
 """What a node begins by itself: a fog collects noise roots, a cloud opens the next round."""
 
+import logging
 from typing import Final, Protocol
 
 from offchain.chain.contract import ContractS
@@ -7,10 +8,12 @@ from offchain.chain.sender import Sender
 from offchain.chain.watcher import Head
 from offchain.nodes.simulation import PHASES
 from offchain.protocol.chain import OpenRound, RecordNoiseRoot
+from offchain.protocol.cloud import Cloud
 from offchain.protocol.fog import Fog
 from offchain.protocol.role import Role, TaskParameters
 from offchain.transport.base import Transport
 
+_LOG = logging.getLogger(__name__)
 BETWEEN_ROUNDS: Final = frozenset({"None", "Settled", "Failed"})
 _REST: Final = 2  # blocks between two attempts to open a round
 
@@ -90,6 +93,9 @@ class CloudConductor(Idle):
         Of the task.
     rounds
         Training rounds to settle before it opens no more.
+    most
+        Rounds to open at most: what the privacy budget of the task allows; None for no bound. A
+        round that failed counts, for its masked vectors may have been sent.
     patience
         Seconds of chain time to wait for noise roots and for the last result to arrive.
     place
@@ -104,6 +110,7 @@ class CloudConductor(Idle):
         sender: Sender,
         parameters: TaskParameters,
         rounds: int,
+        most: int | None,
         patience: float,
         place: int,
         transport: Transport,
@@ -111,19 +118,34 @@ class CloudConductor(Idle):
         super().__init__(contract, sender)
         self._parameters = parameters
         self._rounds = rounds
+        self._most = most
         self._patience = patience
         self._place = place
         self._transport = transport
+        self.over = ""  # why no more rounds are opened
         self._settled = 0
         self._ready = False
         self._since: int | None = None  # chain time since when no round is open
         self._opened_at = -_REST  # block
         self._covered: dict[tuple[int, int], bool] = {}
 
-    @property
-    def finished(self) -> bool:
-        """Whether all rounds of the task have settled."""
-        return self._settled >= self._parameters.statistics_rounds + self._rounds
+    def ended(self, role: Cloud) -> str:
+        """Why this cloud opens no more rounds; empty while it does."""
+        look, wanted = self._look, self._parameters.statistics_rounds + self._rounds
+        if not look.between_rounds or self._awaits(role):
+            return ""
+        if role.converged:
+            return "converged"
+        if self._settled >= wanted:
+            return "all rounds settled"
+        if self._most is not None and look.round >= self._most:
+            return f"privacy budget: it allows {self._most} rounds, {self._settled} settled"
+        return ""
+
+    def _awaits(self, role: Cloud) -> bool:
+        """Whether the model of the round that has settled may still come."""
+        behind = role.last_round < self._look.round
+        return self._look.phase == "Settled" and (behind or role.awaits_model)
 
     def look(self, head: Head) -> None:
         """Ask S for the phase and, between rounds, whose noise is recorded."""
@@ -136,6 +158,13 @@ class CloudConductor(Idle):
         self._since = head.time if self._since is None else self._since
         self._settled = int(self.contract.call("settledRounds"))
         self._ready = all(map(self._is_covered, range(int(self.contract.call("counts")[0]))))
+
+    def _say(self, why: str) -> str:
+        """Log once why no more rounds are opened."""
+        if why and why != self.over:
+            _LOG.info("opens no more rounds: %s", why)
+        self.over = why
+        return why
 
     @property
     def contract(self) -> ContractS:
@@ -162,10 +191,12 @@ class CloudConductor(Idle):
     def due(self, role: Role) -> str | None:
         """``open_round`` when it is time."""
         look = self._look
-        if not look.between_rounds or self.finished or self._since is None:
+        if not isinstance(role, Cloud) or not look.between_rounds or self._since is None:
+            return None
+        if self._awaits(role) or self._say(self.ended(role)):
             return None
         resting = look.head.number - self._opened_at < _REST
-        if resting or look.sender.is_pending(OpenRound) or getattr(role, "active", True) is False:
+        if resting or look.sender.is_pending(OpenRound) or not role.active:
             return None
         waited = look.head.time - self._since
         if waited < self._patience * self._place:

@@ -112,6 +112,11 @@ class Node:
         self._stored = self._position.next
         self._phase_since = time.monotonic()
 
+    @property
+    def ended(self) -> str:
+        """Why a cloud opens no more rounds; empty while it does, and for others."""
+        return str(getattr(self._conductor, "over", ""))
+
     # ---- life
 
     async def run(self, stop: asyncio.Event) -> None:

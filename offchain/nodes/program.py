@@ -275,6 +275,7 @@ class Program:
                     sender,
                     task.task_parameters,
                     config.rounds or task.learning.rounds,
+                    task.accountant.rounds(),
                     config.patience,
                     keys.cluster,
                     transport,

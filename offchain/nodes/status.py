@@ -50,6 +50,7 @@ def status(node: Node) -> dict[str, Any]:
         "gas": sum(counts.gas.values()),
         "memory": memory(),
         "held": node.chain.sender.held,
+        "ended": node.ended,
     }
 
 

@@ -8,7 +8,7 @@ repeated here, so that a node refuses a contract that holds others.
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -27,9 +27,9 @@ from offchain.learning.release import ReleaseNoise
 from offchain.learning.ridge import NormalEquations
 from offchain.learning.schema import Schema
 from offchain.learning.statistics import statistics_encoding
-from offchain.learning.tasks import Dataset
 from offchain.learning.tasks import Task as LearningKind
 from offchain.learning.training import GradientSum, Hyperparameters, LocalEpochs, Method
+from offchain.nodes.budget import Accountant, accountant, require_rounds
 from offchain.nodes.errors import TaskRefused
 from offchain.nodes.trainer import LearningTask
 from offchain.protocol.eip712 import Domain, SigningKey, recover
@@ -37,6 +37,9 @@ from offchain.protocol.errors import ProtocolError
 from offchain.protocol.role import Task, TaskParameters
 from offchain.store.errors import StoreError
 from offchain.store.files import write_whole
+
+if TYPE_CHECKING:  # what plans a task is nothing that every node must load
+    from offchain.nodes.options import TrainPlan
 
 TASK_FILE: Final = "task.json"
 VERSION: Final = 1
@@ -75,6 +78,8 @@ class Learning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     deviations: Annotated[float, Meta(gt=0)] | None
     release_noise: Annotated[float, Meta(gt=0)] | None = None
     release_survivors: Natural = 0
+    max_epsilon: Annotated[float, Meta(gt=0)] | None = None  # of every device, against its fog
+    delta: Annotated[float, Meta(gt=0, lt=1)] = 1e-5
     rounds: Annotated[int, Meta(ge=1)]
     devices: Annotated[int, Meta(ge=1)]
 
@@ -162,6 +167,13 @@ class TaskFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             self.learning_task.values,
         )
 
+    @property
+    def accountant(self) -> Accountant:
+        """What rounds cost a device, and the budget that the task sets."""
+        learning, slots = self.learning, self.layout.data_slots
+        encoding = self.learning_task.encoding
+        return accountant(encoding, slots, learning.delta, learning.max_epsilon)
+
     def protocol_task(self) -> Task:
         """For the roles."""
         layout = self.layout
@@ -209,15 +221,9 @@ def parse_method(plain: dict[str, Any]) -> Method:
         raise TaskRefused(f"task file: learning.method: {error}") from None
 
 
-def learning_of(
-    dataset: Dataset,
-    task: LearningTask,
-    selection: str,
-    deviations: float | None,
-    rounds: int,
-    devices: int,
-) -> Learning:
+def learning_of(plan: "TrainPlan", task: LearningTask) -> Learning:
     """The learning of a task as the file has it."""
+    dataset, options = plan.dataset, plan.options
     parameters, encoding = task.hyperparameters, task.encoding
     return Learning(
         dataset=dataset.name,
@@ -234,12 +240,14 @@ def learning_of(
         noise_multiplier=encoding.noise_multiplier,
         min_samples=encoding.min_samples,
         max_samples=encoding.max_samples,
-        selection=selection,
-        deviations=deviations,
+        selection=options.selection,
+        deviations=options.deviations,
         release_noise=task.release.multiplier if task.release else None,
         release_survivors=task.release.survivors if task.release else 0,
-        rounds=rounds,
-        devices=devices,
+        max_epsilon=options.max_epsilon,
+        delta=options.delta,
+        rounds=plan.rounds,
+        devices=options.devices,
     )
 
 
@@ -288,5 +296,6 @@ def _check(path: Path, task: TaskFile) -> None:
         )
     try:
         _ = task.layout, task.learning_task
+        require_rounds("learning.max_epsilon", task.accountant)
     except (CryptoError, LearningError, StoreError) as error:
         raise TaskRefused(f"{path}: {error}") from None

@@ -18,13 +18,14 @@ from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.learning.balance import ClassBalance
 from offchain.learning.baseline import central_baseline
+from offchain.learning.errors import OptionError
 from offchain.learning.partition import DeviceData, partition
-from offchain.learning.privacy import encoded_sensitivity, epsilon, released_sensitivity
+from offchain.learning.privacy import epsilon, released_sensitivity
 from offchain.learning.release import ReleaseNoise
 from offchain.learning.selection import Within, selection_rule
 from offchain.learning.statistics import Standardiser
 from offchain.learning.tasks import Task as LearningKind
-from offchain.nodes.budget import Accountant, BudgetedTrainer
+from offchain.nodes.budget import Accountant, BudgetedTrainer, accountant, require_rounds
 from offchain.nodes.dropout import SilentDevices
 from offchain.nodes.options import OptionRefused, TrainOptions, TrainPlan
 from offchain.nodes.selector import RuleSelector
@@ -64,7 +65,6 @@ from offchain.reporting.timing import TimedChain, TimedSelector, TimedTrainer
 
 LOCAL_CHAIN_ID = 31337
 STATISTICS_ATTEMPTS = 10
-LEAST_ROUNDS = 2  # that a privacy budget must allow
 INFINITY = bytes(128)
 
 STATEMENT = (
@@ -132,7 +132,7 @@ class TrainingRun:
         options = plan.options
         root = root_randomness(options)
         parts, self._learning = divide(plan)
-        self._accountant = self._account()
+        self._accountant = account(plan, self._learning)
         self.parameters = task_parameters(plan, self._learning)
         self._identities = draw_identities(root.child(b"identities"), plan.clusters)
         give_ether(web3, self._identities.accounts)
@@ -243,25 +243,6 @@ class TrainingRun:
             ),
         )
         return PrivacySpent(spent if math.isfinite(spent) else None, self._plan.options.delta)
-
-    def _account(self) -> Accountant:
-        """Refuse a budget that does not allow the statistics round and one of training."""
-        options = self._plan.options
-        accountant = Accountant(
-            options.noise_multiplier,
-            options.delta,
-            encoded_sensitivity(self._learning.encoding, self._plan.layout.data_slots),
-            options.max_epsilon,
-        )
-        rounds = accountant.rounds()
-        if rounds is not None and rounds < LEAST_ROUNDS:
-            raise OptionRefused(
-                "max-epsilon",
-                options.max_epsilon,
-                f"at least {accountant.epsilon(LEAST_ROUNDS):.4g}, for the statistics and a round "
-                f"at noise multiplier {options.noise_multiplier:g}",
-            )
-        return accountant
 
     def _out_of_budget(self) -> str | None:
         """Why no cluster can have another round, or None if one can."""
@@ -502,6 +483,23 @@ def divide(plan: TrainPlan) -> tuple[tuple[DeviceData, ...], LearningTask]:
         16 * math.ceil(max(counts) / 16),
     )
     return tuple(parts), replace(task, release=_release_noise(plan))
+
+
+def account(plan: TrainPlan, task: LearningTask) -> Accountant:
+    """What rounds cost a device.
+
+    Raises
+    ------
+    OptionRefused
+        When the budget does not allow the statistics round and one of training.
+    """
+    options = plan.options
+    made = accountant(task.encoding, plan.layout.data_slots, options.delta, options.max_epsilon)
+    try:
+        require_rounds("max-epsilon", made)
+    except OptionError as error:
+        raise OptionRefused(error.option, error.value, error.bound) from None
+    return made
 
 
 def _release_noise(plan: TrainPlan) -> ReleaseNoise | None:

@@ -31,6 +31,8 @@ class _RoundState:
     accepted: bool = False
     aggregating: bool = False
     ballot: Ballot | None = None
+    converges: bool = False  # with the model that this cloud has found
+    voted: bool = False
 
 
 class Cloud(Role):
@@ -70,11 +72,26 @@ class Cloud(Role):
         self._round: _RoundState | None = None
         self._last_round = 0
         self.active = True
+        self.converged = False  # S holds a model that further rounds would not change
 
     @property
     def model(self) -> FieldVector:
         """The newest model that this cloud holds."""
         return list(self._models.values())[-1]
+
+    @property
+    def last_round(self) -> int:
+        """The newest round that this cloud has heard of."""
+        return self._last_round
+
+    @property
+    def awaits_model(self) -> bool:
+        """Whether S may still get the model of the last round from its fogs."""
+        state = self._round
+        if self._solver is None or state is None or not state.opened.updates_model:
+            return False
+        until = state.opened.aggregate_deadline + self.task.parameters.model_time
+        return not state.voted and self.now < until
 
     def remember(self, model: FieldVector) -> None:
         """Take back a model that was held before, such as from a copy on disk."""
@@ -225,6 +242,8 @@ class Cloud(Role):
             found = voting.solve(self._solver, layout, before, total, event.samples)
             if found is not None:
                 state.ballot = Ballot.on(event, self.task.key, found)
+                slots = layout.extract(before), layout.extract(total)
+                state.converges = self._solver.converged(*slots, event.samples)
         if event.cloud != self.address:
             return
         for cluster, fog in self.fogs.items():
@@ -252,12 +271,16 @@ class Cloud(Role):
 
     def _on_voted(self, state: _RoundState, event: ModelVoted) -> None:
         ballot = state.ballot
+        state.voted = state.voted or event.round == state.opened.round
         if ballot is None or event.round != ballot.round:
             return
         ballot.closed = True
         if event.model_digest == ballot.digest:
             before = self._models[state.opened.model_digest]
             self._models = {state.opened.model_digest: before, ballot.digest: ballot.model}
+            if state.converges and not self.converged:
+                self.converged = True
+                self._note("converged", round=event.round)
 
     def _result(self, event: ResultAccepted, cluster: int, total: FieldVector) -> messages.Result:
         return messages.Result(

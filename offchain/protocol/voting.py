@@ -39,6 +39,10 @@ class Solver(Protocol):
         """
         ...
 
+    def converged(self, model: Sequence[int], total: Sequence[int], samples: int) -> bool:
+        """Whether further rounds would change nothing that matters, from the same arguments."""
+        ...
+
 
 def model_vector(layout: SlotLayout, parameters: Sequence[int]) -> FieldVector:
     """Return the vector of a model that was voted for.

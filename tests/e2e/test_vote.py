@@ -29,6 +29,10 @@ class SumsSquared:
         assert samples == total[0]
         return [m + t * abs(t) for m, t in zip(model[1:], total[1:], strict=True)]
 
+    def converged(self, model: Sequence[int], total: Sequence[int], samples: int) -> bool:
+        """After the first round's model, the second is said to be the last."""
+        return any(model)
+
 
 class AddsOne(SumsSquared):
     """Finds another model."""
@@ -37,7 +41,7 @@ class AddsOne(SumsSquared):
         return [value + 1 for value in super().next_model(model, total, samples)]
 
 
-class FindsNone:
+class FindsNone(SumsSquared):
     def next_model(self, model: Sequence[int], total: Sequence[int], samples: int) -> Sequence[int]:
         raise NoModel("sums: singular")
 
@@ -85,6 +89,8 @@ def test_round__all_fogs_agree__contract_holds_the_model_and_devices_train_on_it
     second = voted.round()
     assert second.opened.model_digest == first.voted.model_digest
     assert voted.committed == digest_of(voted, expected(2))
+    assert voted.notes("converged") == [{"round": 2}]
+    assert voted.clouds[0].converged
     for members in voted.trainers:
         for trainer in members:
             assert [model[: len(expected())] for model in trainer.models] == [

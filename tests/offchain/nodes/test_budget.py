@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from offchain.learning.errors import OptionError
-from offchain.nodes.budget import Accountant, BudgetedTrainer, BudgetSpent
+from offchain.nodes.budget import (
+    Accountant,
+    BudgetedTrainer,
+    BudgetSpent,
+    require_rounds,
+    tighter,
+)
 from offchain.protocol.device import Trainer
 from offchain.store.recorded import Asides, RecordedTrainer
 
@@ -96,3 +102,17 @@ def test_budget__after_a_restart__counts_on() -> None:
 def test_accountant__budget_out_of_bound__option_error(budget: float) -> None:
     with pytest.raises(OptionError, match="max epsilon"):
         accountant(budget)
+
+
+def test_tighter__of_two_budgets__is_the_one_that_ends_sooner() -> None:
+    none, small, large = accountant(), accountant(oracle(2) + 0.01), accountant(oracle(6) + 0.01)
+    assert tighter(small, large) is tighter(large, small) is small
+    assert tighter(none, large) is tighter(large, none) is large
+    assert tighter(none, accountant()) is none
+
+
+def test_require_rounds__less_than_statistics_and_one_round__is_refused_with_the_least() -> None:
+    require_rounds("budget", accountant(oracle(2) + 0.01))
+    require_rounds("budget", accountant())
+    with pytest.raises(OptionError, match=f"budget = {oracle(1)!r}: at least {oracle(2):.4g}, for"):
+        require_rounds("budget", accountant(oracle(1)))

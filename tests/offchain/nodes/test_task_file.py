@@ -12,15 +12,18 @@ import pytest
 from offchain.nodes.errors import TaskRefused
 from offchain.nodes.options import TrainOptions, plan
 from offchain.nodes.task_file import TaskFile, learning_of, read_task, write_task
-from offchain.nodes.training import divide, task_parameters
+from offchain.nodes.training import account, divide, task_parameters
 from tests.offchain.protocol.builders import signing_key
 
 AUTHORITY = signing_key(7)
 
 
 def _options(dataset: str) -> dict[str, Any]:
-    method = "ridge" if dataset == "petrobras" else "local"
-    return {"dataset": dataset, "devices": 4, "fogs": 1, "method": method}
+    methods = {"fault2": "newton", "petrobras": "ridge"}
+    options = {"dataset": dataset, "devices": 4, "fogs": 1, "max_epsilon": 50.0, "delta": 1e-6}
+    if dataset == "softsensor":
+        options |= {"release_noise": 0.5, "release_colluders": 1}
+    return {**options, "method": methods.get(dataset, "local")}
 
 
 @pytest.fixture(scope="module", params=["fault2", "softsensor", "petrobras"])
@@ -36,7 +39,7 @@ def task(request: pytest.FixtureRequest) -> TaskFile:
         deployed_at=5,
         created_by="0x" + "ef" * 32,
         parameters=asdict(task_parameters(checked, learning)),
-        learning=learning_of(checked.dataset, learning, "evidence", None, 15, 4),
+        learning=learning_of(checked, learning),
     )
 
 
@@ -58,7 +61,9 @@ def test_task__written_and_read__gives_the_same_learning(path: Path, task: TaskF
         learning.encoding,
         learning.statistics,
     )
-    assert mine.hyperparameters.method == learning.hyperparameters.method
+    assert mine.hyperparameters == learning.hyperparameters
+    assert (mine.digits, mine.release) == (learning.digits, learning.release)
+    assert read.accountant == account(checked, learning)
     assert (mine.ranges == learning.ranges).all()
     assert read.layout == checked.layout
     assert read.task_parameters == task_parameters(checked, learning)
@@ -92,6 +97,11 @@ def test_task__altered__refused(path: Path, change: Change, told: str) -> None:
         (lambda terms, what: terms.pop("rate"), "rate"),
         (lambda terms, what: what.update(method={"name": "magic"}), "learning.method: 'magic'"),
         (lambda terms, what: what.update(method={"name": "local", "epochs": 0}), "learning.method"),
+        (lambda terms, what: what.update(method={"name": "newton", "step": 1}), "learning.method"),
+        (
+            lambda terms, what: what.update(max_epsilon=1.0),
+            r"learning.max_epsilon = 1.0: at least \d+\.\d+, for the statistics and a round",
+        ),
         (lambda terms, what: what.update(ranges=[[0, 1]]), "learning.ranges: 1,"),
     ],
 )
