@@ -38,7 +38,7 @@ _PLAIN: Final = frozenset(
         ("copyreg", "_reconstructor"),
         ("builtins", "object"),
         ("builtins", "int"),
-        ("msgspec._core", "rebuild"),
+        ("msgspec._utils", "rebuild"),
         ("numpy", "dtype"),
         ("numpy", "ndarray"),
         ("numpy.core.multiarray", "_reconstruct"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
     Event,
+    ModelVoted,
     NoiseRootRecorded,
     OpenRound,
     RecordNoiseRoot,
@@ -30,6 +31,7 @@ from offchain.protocol.chain import (
     SubmitAggregate,
     SubmitAnchor,
     SubmitCumulative,
+    SubmitModel,
 )
 from offchain.protocol.cloud import Cloud
 from offchain.protocol.device import Device, Trainer
@@ -124,6 +126,16 @@ class LearningSelector:
         self.seen = int(state)
 
 
+class Adding:
+    """The next model: the model plus the sum."""
+
+    def next_model(self, model: Sequence[int], total: Sequence[int], samples: int) -> Sequence[int]:
+        return [m + t for m, t in zip(model[1:], total[1:], strict=True)]
+
+    def converged(self, model: Sequence[int], total: Sequence[int], samples: int) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class Maker:
     """Builds the nodes of the task anew, always the same."""
@@ -131,10 +143,16 @@ class Maker:
     task: Task
 
     @staticmethod
-    def load() -> Maker:
+    def load(*, voted: bool = False) -> Maker:
+        """The task; ``voted``: one whose fogs vote for the model."""
         layout = SlotLayout(64, 1, 1, 5)
         key = CommitmentKey.load(64)
-        return Maker(Task(PARAMETERS, Domain(31337, bytes(range(20))), layout, key, 1_000))
+        parameters = replace(PARAMETERS, model_rule=1, model_time=500) if voted else PARAMETERS
+        return Maker(Task(parameters, Domain(31337, bytes(range(20))), layout, key, 1_000))
+
+    def solver(self) -> Adding | None:
+        """What fog and cloud find the model with, if they vote."""
+        return Adding() if self.task.parameters.model_rule else None
 
     def roster(self) -> ClusterRoster:
         members = {
@@ -167,11 +185,13 @@ class Maker:
         model = FieldVector.zeros(self.task.layout.length)
         randomness = Randomness(SEED).child(b"fog")
         clouds = {WHO.clouds[0].address}
-        return Fog(self.task, self.roster(), clouds, WHO.fogs[0], model, own, randomness)
+        given = (self.task, self.roster(), clouds, WHO.fogs[0], model, own, randomness)
+        return Fog(*given, {0: WHO.fogs[0].address}, self.solver())
 
     def cloud(self) -> Cloud:
         model = FieldVector.zeros(self.task.layout.length)
-        return Cloud(self.task, {0: WHO.fogs[0].address}, WHO.clouds[0], model)
+        fogs = {0: WHO.fogs[0].address}
+        return Cloud(self.task, fogs, WHO.clouds[0], model, solver=self.solver())
 
     def role(self, name: str, asides: Asides | None = None) -> Role:
         """A node by its name: ``cloud``, ``fog``, ``device 0`` and so on."""
@@ -214,6 +234,10 @@ class PretendContract:
                 )
             case SubmitAggregate():
                 self._accept(call, sender)
+            case SubmitModel():
+                self.model = call.model
+                held = (call.round, (0,), call.model.to_eip2537(), call.model.digest)
+                self.events.append(ModelVoted(*held))
             case _:
                 raise AssertionError(call)
 
@@ -236,7 +260,10 @@ class PretendContract:
 
     def _accept(self, call: SubmitAggregate, sender: bytes) -> None:
         total = Commitment.sum([parse_commitment_eip2537(c.commitments, 1) for c in call.clusters])
-        factor = RATE // call.samples if self.settled >= PARAMETERS.statistics_rounds else 0
+        linear = (
+            self.settled >= PARAMETERS.statistics_rounds and not self.task.parameters.model_rule
+        )
+        factor = RATE // call.samples if linear else 0
         if factor:
             self.model -= total.scale(factor)
         self.settled += 1
