@@ -39,3 +39,19 @@ def test_gradient__of_the_clusters__equals_the_central_one_and_so_does_the_model
         central = central - RATE / ROWS * made.model.gradient_sum(central, X, y, L2)
         assert np.linalg.norm(made.theta(run) - central) <= RELATIVE * np.linalg.norm(central)
     assert run.refusals == {}
+
+
+def test_gradient__under_a_mask_that_hides__differs_by_the_rounding_of_updates_alone(
+    found: Callable[[Shape], World],
+) -> None:
+    devices = (3, 3)
+    made = learning(ModelKind.SOFTMAX, sum(devices), noise_multiplier=1.0)
+    run = found(shape(devices)).run(made.trainers(devices), value_bound=made.value_bound)
+    assert run.round().settled  # the statistics round
+    X, y = made.standardised(run)
+    before = made.theta(run)
+    assert run.round().settled
+    difference = made.gradient(run, 2) - made.model.gradient_sum(before, X, y, L2)
+    half_steps = sum(devices) * made.task.encoding.step / 2  # each device rounds once
+    assert np.abs(difference).max() <= half_steps * (1 + 1e-9)
+    assert np.abs(difference).max() > 0.0  # or there was nothing to bound
