@@ -9,7 +9,8 @@ import { ITask } from "../contracts/interfaces/ITask.sol";
 import { Merkle } from "../contracts/libraries/Merkle.sol";
 import { Transcript } from "../contracts/libraries/Transcript.sol";
 import { Curves } from "./Curves.sol";
-import { Cheats, Play } from "./Play.sol";
+import { Play } from "./Play.sol";
+import { Cheats } from "./play/Cast.sol";
 
 /// @title What transactions cost where a task is as large as it may be
 /// @notice Gas as a chain counts it: the call, and the larger of its calldata's price and EIP-7623's floor. Every
