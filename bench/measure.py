@@ -67,7 +67,8 @@ class Failed(Exception):
 def run_part(module: str, *options: object, timeout: float = 3600) -> Any:
     """Run a part in a process of its own, so that peak memory is its own; returns its JSON."""
     command = [sys.executable, "-m", f"bench.{module}", *(str(option) for option in options)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # Threads of the linear algebra library would wait for work by turning on the spot.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         command,
         cwd=ROOT,

@@ -8,6 +8,7 @@ import pstats
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from offchain.protocol.selecting import KeepAll
 from offchain.reporting.phases import phase_of
 
 POOL = 10**18
+TOP = 30  # functions of a profile that are kept
+SCAFFOLD = 0.9  # those that take more of a round only call the others
 
 
 class Meter:
@@ -102,7 +105,7 @@ class WrongResult(Exception):
 class VerifiedTask:
     """A task with all its nodes, and what its rounds cost."""
 
-    def __init__(self, web3: Any, shape: Shape, workers: int = 1) -> None:
+    def __init__(self, web3: Any, shape: Shape, processes: int = 1, threads: int = 1) -> None:
         self.shape = shape
         self.meter = Meter()
         randomness = Randomness.from_os()
@@ -112,14 +115,11 @@ class VerifiedTask:
         contract = deploy(web3, artifact(), who.authority, parameters, bytes(128 * layout.chunks))
         admit_all(contract, who, parameters)
         contract.transact(who.authority, "fundPool", value=POOL)
-        self.trainers = [
-            [RandomTrainer(shape.values, (cluster, i)) for i in range(count)]
-            for cluster, count in enumerate(shape.clusters)
-        ]
+        trainers, self._expected = _trainers(shape), _trainers(shape)
         self.simulation = Simulation(
             contract,
             who,
-            self.trainers,
+            trainers,
             KeepAll,
             parameters,
             layout,
@@ -127,19 +127,25 @@ class VerifiedTask:
             randomness.child(b"nodes"),
             self.meter,
         )
-        network = self.simulation.network
-        network.work_on(workers)
+        self.network = network = self.simulation.network
+        network.work_on(threads)
+        if processes > 1:
+            network.hire(processes, [device for c in self.simulation.devices for device in c])
         network.chain = MeteredChain(network.chain, self.meter)  # type: ignore[assignment]
         self._rounds = 0
 
+    def cpu_seconds(self) -> float:
+        """Processor time of all processes, the node apart."""
+        return cpu_seconds() + self.network.usage().cpu_seconds
+
     def prepare_noise(self) -> dict[str, float]:
         """Draw the noise of the next batch: what each of its rounds costs of it."""
-        started, cpu = time.perf_counter(), cpu_seconds()
+        started, cpu = time.perf_counter(), self.cpu_seconds()
         self.simulation.prepare_noise(self._rounds + 1)
         share = self.shape.noise_rounds
         return {
             "seconds": (time.perf_counter() - started) / share,
-            "cpu_seconds": (cpu_seconds() - cpu) / share,
+            "cpu_seconds": (self.cpu_seconds() - cpu) / share,
         }
 
     def run_round(self) -> dict[str, Any]:
@@ -152,12 +158,16 @@ class VerifiedTask:
         """
         meter = self.meter
         meter.reset()
-        started, cpu = time.perf_counter(), cpu_seconds()
+        cpu, started = self.cpu_seconds(), time.perf_counter()
         outcome = self.simulation.run_round()
-        seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
+        seconds, cpu = time.perf_counter() - started, self.cpu_seconds() - cpu
         self._rounds += 1
         result = self.simulation.result(outcome.round)
-        expected = sum(trainer.made for members in self.trainers for trainer in members)
+        expected = sum(
+            trainer.update([], updates_model=True)
+            for members in self._expected
+            for trainer in members
+        )
         if result is None or meter.refused:
             raise WrongResult(f"round {outcome.round}: {dict(meter.refused)}")
         got = self.shape.layout.extract_int64(result)
@@ -171,6 +181,14 @@ class VerifiedTask:
             "bytes": dict(meter.bytes),
             "gas": dict(meter.gas),
         }
+
+
+def _trainers(shape: Shape) -> list[list[RandomTrainer]]:
+    """The devices' trainers: two sets make the same updates."""
+    return [
+        [RandomTrainer(shape.values, (cluster, i)) for i in range(count)]
+        for cluster, count in enumerate(shape.clusters)
+    ]
 
 
 def device_cpu(task: VerifiedTask) -> float:
@@ -192,7 +210,6 @@ def device_cpu(task: VerifiedTask) -> float:
     for device in devices:
         for name in names:
             setattr(device, name, timed(getattr(device, name)))
-    task.simulation.network.work_on(1)
     task.run_round()
     for device in devices:
         for name in names:
@@ -224,23 +241,22 @@ GROUPS = {
 }
 
 
-def profile(task: VerifiedTask, kept: Path | None) -> dict[str, float]:
-    """Shares of a round's time by what it goes into; the profile itself goes to a file."""
-    task.simulation.network.work_on(1)
+def profile(task: VerifiedTask, kept: Path | None) -> dict[str, Any]:
+    """Where a round's time goes, on one thread; the profile itself goes to a file."""
     profiler = cProfile.Profile()
     profiler.enable()
     task.run_round()
     profiler.disable()
     text = io.StringIO()
     stats = pstats.Stats(profiler, stream=text)
-    stats.sort_stats("tottime").print_stats(60)
+    for order in ("cumtime", "tottime"):
+        stats.sort_stats(order).print_stats(80)
     if kept is not None:
-        # Paths below the project only.
-        kept.write_text(text.getvalue().replace(f"{ROOT}/", "").replace(str(Path.home()), "~"))
+        kept.write_text(_portable(text.getvalue()))
+    table = stats.stats  # type: ignore[attr-defined]
     shares: defaultdict[str, float] = defaultdict(float)
-    for (file, _, name), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
-        place = f"{file} {name}"
-        group = _group(place)
+    for (file, _, name), (_, _, own, _, callers) in table.items():
+        group = _group(f"{file} {name}")
         if group is None and file == "~" and callers:
             # What is built in belongs to whoever called it.
             for (caller, _, calling), (_, _, part, _) in callers.items():
@@ -248,28 +264,52 @@ def profile(task: VerifiedTask, kept: Path | None) -> dict[str, float]:
         else:
             shares[group or "all else"] += own
     total = sum(shares.values())
-    return {group: share / total for group, share in shares.items()}
+    functions = sorted(table.items(), key=lambda item: -item[1][3])
+    return {
+        "groups": {group: share / total for group, share in shares.items()},
+        "top": [
+            {
+                "function": _portable(f"{name} ({file})" if file != "~" else name),
+                "calls": calls,
+                "own": own / total,
+                "cumulative": cumulative / total,
+            }
+            for (file, _, name), (_, calls, own, cumulative, _) in functions
+            if cumulative < SCAFFOLD * total
+        ][:TOP],
+    }
+
+
+def _portable(text: str) -> str:
+    """Paths below the project only."""
+    return text.replace(f"{ROOT}/", "").replace(str(Path.home()), "~")
 
 
 def _group(place: str) -> str | None:
     return next((g for g, marks in GROUPS.items() if any(mark in place for mark in marks)), None)
 
 
-def measure(shape: Shape, rounds: int, workers: int, kept: Path | None = None) -> dict[str, Any]:
+def measure(
+    shape: Shape, rounds: int, processes: int, threads: int = 1, kept: Path | None = None
+) -> dict[str, Any]:
     """Set a task up and run rounds."""
     with local_node() as web3:
-        task = VerifiedTask(web3, shape, workers)
+        task = VerifiedTask(web3, shape, processes, threads)
         noise = task.prepare_noise()
         made = [task.run_round() for _ in range(rounds)]
         result = {
             "slots": shape.layout.length,
             "noise": noise,
             "rounds": made,
-            "peak_bytes": peak_bytes(),
+            "peak_bytes": peak_bytes() + task.network.usage().peak_bytes,
         }
-        if kept is not None:
+        task.network.dismiss()
+    if kept is not None:
+        with local_node() as web3:
+            task = VerifiedTask(web3, replace(shape, noise_rounds=2))
+            task.prepare_noise()
             result["device_cpu_seconds"] = device_cpu(task)
-            result["profile"] = {"groups": profile(task, kept)}
+            result["profile"] = profile(task, kept)
     return result
 
 
@@ -283,7 +323,8 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", type=Path, help="profile one more round into this file")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="that devices are spread over")
+    parser.add_argument("--threads", type=int, default=1, help="of this process")
     options = parser.parse_args()
     shape = Shape(
         tuple(options.clusters),
@@ -293,7 +334,8 @@ def main() -> None:
         options.noise_rounds,
         options.candidates,
     )
-    print(json.dumps(measure(shape, options.rounds, options.workers, options.profile)))
+    found = measure(shape, options.rounds, options.processes, options.threads, options.profile)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ more, time goes on to the next deadline that any node keeps: silent parties cost
 waiting.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from offchain.chain.port import ChainPort, Receipt
 from offchain.errors import VerifogError
+from offchain.nodes.crew import Crew, Done, Method, Order, Usage
 from offchain.protocol.chain import Event
 from offchain.protocol.role import Effect, Note, Role, Send, Transact
 
@@ -79,6 +78,7 @@ class LocalNetwork:
         interceptor: Interceptor = deliver_all,
     ) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        self._crew: Crew | None = None
         self.chain = chain
         self.roles = {role.address: role for role in roles}
         self.interceptor = interceptor
@@ -93,6 +93,23 @@ class LocalNetwork:
         run does not depend on their number. An interceptor must not look into the nodes.
         """
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+
+    def hire(self, workers: int, roles: Sequence[Role]) -> None:
+        """Let so many processes act for some of the nodes from now on; `dismiss` ends them.
+
+        The course of a run does not depend on it. The nodes must keep no deadline of their own
+        (devices keep none), and nobody here may look into them any more.
+        """
+        self._crew = Crew(roles, workers)
+
+    def dismiss(self) -> None:
+        """End the worker processes. Their nodes' state is gone with them."""
+        if self._crew is not None:
+            self._crew.close()
+
+    def usage(self) -> Usage:
+        """What the worker processes have used; nothing where there are none."""
+        return self._crew.usage() if self._crew else Usage(0.0, 0)
 
     def perform(self, role: Role, effects: Iterable[Effect]) -> None:
         """Carry out the effects of a node."""
@@ -145,16 +162,16 @@ class LocalNetwork:
         self._tick(max(to, self.chain.now()))
 
     def _tick(self, now: int) -> None:
-        self._handle(_Task(role, "tick", partial(role.tick, now)) for role in self._all())
+        self._handle(_Task(role, "tick", "tick", now) for role in self._all())
 
     def _deliver(self) -> bool:
         moved = bool(self._queue)
         while self._queue:
             # On one thread message by message, so that what an interceptor does comes in time.
-            count = len(self._queue) if self._pool else 1
+            count = len(self._queue) if self._pool or self._crew else 1
             sends = [self._queue.popleft() for _ in range(count)]
             self._handle(
-                _Task(role, send.kind, partial(role.receive, send.data))
+                _Task(role, send.kind, "receive", send.data)
                 for send in sends
                 if (role := self.roles.get(send.recipient)) is not None
             )
@@ -165,7 +182,7 @@ class LocalNetwork:
         for event in events:
             self._observer.happened(event)
             kind = type(event).__name__
-            self._handle(_Task(role, kind, partial(role.observe, event)) for role in self._all())
+            self._handle(_Task(role, kind, "observe", event) for role in self._all())
         return bool(events)
 
     def _all(self) -> list[Role]:
@@ -173,23 +190,37 @@ class LocalNetwork:
 
     def _handle(self, tasks: Iterable["_Task"]) -> None:
         """Let nodes act, each in its own order, and carry out what follows, in the order given."""
-        if self._pool is None:
+        if self._pool is None and self._crew is None:
             for task in tasks:
-                self._finish(task, *_act(task))
+                self._finish(task, *task.order.carry_out(task.role))
             return
         given = list(tasks)
+        for task, done in zip(given, self._act(given), strict=True):
+            self._finish(task, *done)
+
+    def _act(self, given: Sequence["_Task"]) -> list[Done]:
+        """What comes of each, with all that can go on at once going on at once."""
+        crew = self._crew
+        if crew is None:
+            return self._act_here(given)
+        away = [task.order for task in given if task.role.address in crew]
+        handed = crew.hand_out(away) if away else []
+        here = iter(self._act_here([task for task in given if task.role.address not in crew]))
+        there = iter(crew.collect(away, handed))
+        return [next(there if task.role.address in crew else here) for task in given]
+
+    def _act_here(self, given: Sequence["_Task"]) -> list[Done]:
         by_role: dict[bytes, list[int]] = {}
         for place, task in enumerate(given):
             by_role.setdefault(task.role.address, []).append(place)
-        done: dict[int, tuple[list[Effect], float]] = {}
+        done: dict[int, Done] = {}
 
         def act(places: list[int]) -> None:
             for place in places:
-                done[place] = _act(given[place])
+                done[place] = given[place].order.carry_out(given[place].role)
 
-        list(self._pool.map(act, by_role.values()))
-        for place, task in enumerate(given):
-            self._finish(task, *done[place])
+        list((self._pool.map if self._pool else map)(act, by_role.values()))
+        return [done[place] for place in range(len(given))]
 
     def _finish(self, task: "_Task", effects: list[Effect], seconds: float) -> None:
         self._observer.handled(task.role, task.kind, seconds)
@@ -200,10 +231,9 @@ class LocalNetwork:
 class _Task:
     role: Role
     kind: str
-    action: Callable[[], list[Effect]]
+    method: Method
+    argument: Any
 
-
-def _act(task: _Task) -> tuple[list[Effect], float]:
-    started = time.perf_counter()
-    effects = task.action()
-    return effects, time.perf_counter() - started
+    @property
+    def order(self) -> Order:
+        return Order(self.role.address, self.method, self.argument)

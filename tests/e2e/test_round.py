@@ -33,17 +33,21 @@ def test_packed_round__undisturbed__model_is_exact(packed_cluster: Run) -> None:
     assert packed_cluster.refusals == {}
 
 
-def test_round__on_several_threads__everything_is_sent_as_on_one(
+def test_round__on_threads_and_processes__everything_is_sent_as_on_one(
     web3: Web3, artifact: Artifact
 ) -> None:
     sent = []
-    for workers in (1, 3):
+    for threads, processes in ((1, 0), (3, 0), (1, 2)):
         run = World.found(web3, artifact, TWO_CLUSTERS).run()
-        run.network.work_on(workers)
+        run.network.work_on(threads)
+        if processes:
+            run.network.hire(processes, [device for c in run.devices for device in c])
         assert run.round().settled
         assert run.refusals == {}
+        assert (run.network.usage().cpu_seconds > 0) == (processes > 0)
+        run.network.dismiss()
         sent.append([(role.address, s.kind, s.recipient) for role, s in run.record.sends])
-    assert sent[0] == sent[1]
+    assert sent[0] == sent[1] == sent[2]
 
 
 def test_rounds__several__each_moves_the_model_as_far(clusters: Run) -> None:
