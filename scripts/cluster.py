@@ -17,7 +17,7 @@ from offchain.chain.code import Source
 from offchain.errors import VerifogError
 from offchain.learning.methods import METHOD_NAMES
 from offchain.nodes.cluster import Cluster, ClusterOptions, Ending
-from offchain.nodes.cluster_table import table
+from offchain.nodes.cluster_table import MEGABYTE, memory_by_role, table
 
 TASK = (  # options that go into the task
     *("dataset", "devices", "fogs", "method", "rounds", "seed", "secrets"),
@@ -40,8 +40,12 @@ TASK = (  # options that go into the task
 @click.option("--release-noise", type=float, help="Noise left in sums, over the clip norm.")
 @click.option("--release-colluders", type=int, help="Devices that may know each other's noise.")
 @click.option("--block-time", default=1, show_default=True, help="Seconds between blocks.")
+@click.option("--poll", default=0.25, show_default=True, help="Seconds between looks at the chain.")
 @click.option("--confirmations", default=0, show_default=True, help="Blocks before nodes act.")
 @click.option("--chain-id", default=31337, show_default=True, help="Chain id of the local chain.")
+@click.option(
+    "--shared", is_flag=True, help="The devices of a cluster share a process: for hundreds."
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep everything in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, nothing else.")
 def cli(folder: Path | None, as_json: bool, **values: object) -> None:
@@ -53,20 +57,22 @@ def cli(folder: Path | None, as_json: bool, **values: object) -> None:
         block_time=int(str(values["block_time"])),
         confirmations=int(str(values["confirmations"])),
         chain_id=int(str(values["chain_id"])),
+        poll=float(str(values["poll"])),
+        shared=bool(values["shared"]),
     )
     try:
         with ExitStack() as stack:
             where = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             where.mkdir(parents=True, exist_ok=True)
             cluster = Cluster(where.absolute(), project.path, Source.of(project), options)
-            ending = _run(cluster, quiet=as_json)
+            ending, used = _run(cluster, quiet=as_json)
     except VerifogError as error:
         click.echo(f"cluster: {error}", err=True)
         sys.exit(1)
-    _print(ending, as_json=as_json)
+    _print(ending, used, as_json=as_json)
 
 
-def _run(cluster: Cluster, *, quiet: bool) -> Ending:
+def _run(cluster: Cluster, *, quiet: bool) -> tuple[Ending, dict[str, int]]:
     console = Console(stderr=True, quiet=quiet)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped
     try:
@@ -74,18 +80,19 @@ def _run(cluster: Cluster, *, quiet: bool) -> Ending:
         with Live(console=console, refresh_per_second=4, auto_refresh=console.is_terminal) as live:
             ending = cluster.run(lambda running: live.update(table(running)))
             live.update(table(cluster))
-        return ending
+        return ending, memory_by_role(cluster)
     finally:
         cluster.stop()
 
 
-def _print(ending: Ending, *, as_json: bool) -> None:
+def _print(ending: Ending, used: dict[str, int], *, as_json: bool) -> None:
     told = {
         "commitment": "0x" + ending.digest.hex(),
         ending.metric: ending.score,
         "rounds": ending.rounds,
         "seconds": round(ending.seconds, 1),
         "ended": ending.why,
+        **{f"MB of a {role}": round(size / MEGABYTE, 1) for role, size in used.items()},
     }
     if as_json:
         click.echo(json.dumps(told))

@@ -24,11 +24,12 @@ from offchain.nodes.processes import (
     Started,
     broker_process,
     free_port,
+    host_process,
     node_process,
     start_broker,
 )
 from offchain.nodes.program import INFINITY
-from offchain.nodes.status import read_status
+from offchain.nodes.status import read_status, together
 from offchain.reporting.errors import ModelFileError, ReportFileError
 from offchain.reporting.model_file import ModelFile, read_model
 
@@ -52,7 +53,8 @@ class ClusterOptions:
     terms
         Times and stakes that differ from the defaults.
     block_time
-        Seconds between blocks.
+        Seconds between blocks; 0: one at every look of ``Cluster.run``, so that the chain's clock
+        runs ahead and nobody waits for it.
     poll
         Seconds between looks at the chain.
     confirmations
@@ -65,6 +67,10 @@ class ClusterOptions:
         Of clouds.
     clouds
         How many.
+    log_level
+        Least level that nodes log.
+    shared
+        Whether the devices of a cluster share a process.
     """
 
     task: dict[str, Any]
@@ -77,6 +83,7 @@ class ClusterOptions:
     patience: float = 600.0
     clouds: int = 1
     log_level: str = "info"
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,7 @@ class Cluster:
         self._source = source
         self._office: Office | None = None
         self._contract: ContractS | None = None
+        self._hosted: dict[str, list[str]] = {}  # nodes by the process that they share
 
     # ---- life
 
@@ -159,9 +167,24 @@ class Cluster:
         start_broker(self.broker)
         contracts = self.folder / "contracts.json"
         contracts.write_text(json.dumps(self._source.to_json()))
+        self._add_nodes(contracts)
+
+    def _add_nodes(self, contracts: Path) -> None:
+        office, shared = self.office, self.options.shared
         for name in office.names():
             kit, role = office.kit(name), name.split("-")[0]
-            self.nodes[name] = node_process(kit, role, contracts, self._root)
+            if not (shared and role == "device"):
+                self.nodes[name] = node_process(kit, role, contracts, self._root)
+        for cluster, size in enumerate(office.plan.clusters if shared else ()):
+            name = f"devices-{cluster}"
+            self._hosted[name] = [f"device-{cluster}-{index}" for index in range(size)]
+            kits = [office.kit(one) for one in self._hosted[name]]
+            log = self.folder / f"{name}.log"
+            self.nodes[name] = host_process(kits, contracts, self._root, log)
+
+    def names_in(self, name: str) -> list[str]:
+        """The nodes in a process."""
+        return self._hosted.get(name, [name])
 
     def stop(self) -> dict[str, int | None]:
         """Stop everything that was started; exit statuses of the nodes."""
@@ -207,8 +230,9 @@ class Cluster:
         return next((str(status["ended"]) for status in told if status and status["ended"]), "")
 
     def status(self, name: str) -> dict[str, Any] | None:
-        """What a node last said of itself."""
-        return read_status(self.office.kit(name) / "state")
+        """What a node, or all nodes of a process together, last said."""
+        told = [read_status(self.office.kit(one) / "state") for one in self.names_in(name)]
+        return together([one for one in told if one]) if all(told) else None
 
     def run(self, watch: Callable[["Cluster"], None], seconds: float = 3600.0) -> Ending:
         """Wait until the cloud opens no more rounds and a fog has written the model.
@@ -220,6 +244,8 @@ class Cluster:
         """
         until = time.monotonic() + seconds
         while True:
+            if not self.options.block_time:
+                self.chain.request("evm_mine")
             watch(self)
             ending = self._ending() if self.ended else None
             if ending is not None:

@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from offchain.nodes.cluster import Cluster
+from offchain.nodes.status import memory
 
 _COLUMNS = (
     "node",
@@ -39,6 +40,17 @@ def table(cluster: Cluster) -> Table:
         else:
             made.add_row(name, *_cells(status))
     return made
+
+
+def memory_by_role(cluster: Cluster) -> dict[str, int]:
+    """Resident bytes of a node, by role: the largest process, shared by the nodes in it."""
+    used: dict[str, int] = {}
+    for name, node in cluster.nodes.items():
+        names = cluster.names_in(name)
+        role = names[0].split("-")[0]
+        if node.running:
+            used[role] = max(used.get(role, 0), memory(node.pid) // len(names))
+    return used
 
 
 def _cells(status: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +23,10 @@ class Place:
     phase: str = "None"
 
 
+# Of the node that is at work, where several share a process.
+PLACE: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
+
+
 class _Stamp(logging.Filter):
     """Puts the place on every record."""
 
@@ -31,7 +36,7 @@ class _Stamp(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add what is not there yet."""
-        for name, value in vars(self._place).items():
+        for name, value in vars(PLACE.get() or self._place).items():
             if not hasattr(record, name):
                 setattr(record, name, value)
         return True

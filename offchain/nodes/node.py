@@ -6,6 +6,7 @@ another. What follows from an input is carried out once the input is on disk (``
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections import Counter
@@ -137,7 +138,8 @@ class Node:
 
     async def _in_worker(self, work: Callable[[], T]) -> T:
         """Do a role's work in its thread; a cancelled node still waits for it."""
-        future = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        context = contextvars.copy_context()  # says whose log it is
+        future = asyncio.get_running_loop().run_in_executor(self._worker, context.run, work)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

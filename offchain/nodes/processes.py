@@ -245,10 +245,16 @@ def start_broker(broker: Started) -> None:
 
 def node_process(kit: Path, role: str, contracts: Path, root: Path) -> Started:
     """A node of a kit."""
-    command = [
-        sys.executable,
-        *("-m", "offchain.nodes", role),
-        *("--config", str(kit / "node.toml")),
-        *("--contracts", str(contracts)),
-    ]
-    return Started(command, kit / "log", {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"})
+    return _python(role, [kit], contracts, root, kit / "log")
+
+
+def host_process(kits: Sequence[Path], contracts: Path, root: Path, log: Path) -> Started:
+    """One process for the nodes of several kits."""
+    return _python("host", kits, contracts, root, log)
+
+
+def _python(role: str, kits: Sequence[Path], contracts: Path, root: Path, log: Path) -> Started:
+    configs = [part for kit in kits for part in ("--config", str(kit / "node.toml"))]
+    command = [sys.executable, "-m", "offchain.nodes", role, *configs]
+    command += ["--contracts", str(contracts)]
+    return Started(command, log, {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"})

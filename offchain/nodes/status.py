@@ -5,7 +5,8 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +16,10 @@ from offchain.protocol.fog import Fog
 STATUS_FILE: Final = "status.json"
 
 
-def memory() -> int:
-    """Resident bytes of this process now; the most it ever had where that is not known."""
+def memory(pid: int | None = None) -> int:
+    """Resident bytes of a process, by default this one; the most it ever had if that is unknown."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -71,3 +72,14 @@ def read_status(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found
+
+
+def together(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several nodes of one process say, as one: the slowest, the sums, all reasons."""
+    first = dict(told[0])
+    for name in ("round", "block", "chain", "broker"):
+        first[name] = min(one[name] for one in told)
+    for name in ("queue", "sent", "sent_bytes", "received", "withheld", "transactions", "gas"):
+        first[name] = sum(one[name] for one in told)
+    first["rejected"] = dict(sum((Counter(one["rejected"]) for one in told), Counter()))
+    return first

@@ -45,7 +45,7 @@ MAY_DIFFER: Final = frozenset({"Statistics"})
 UNCHANGED: Final = frozenset(
     {"malformed", "wrong-domain", "bad-signature", "unknown-sender", "wrong-round", "wrong-phase"}
 )
-SIGNED_ROUNDS_KEPT: Final = 1024
+SIGNED_ROUNDS_KEPT: Final = 32  # past them nothing is signed, so nothing has to be known
 RESULT_ROUNDS: Final = 64
 REFUSALS_KEPT: Final = 64  # of a sender in a round; past them its messages are not looked at
 
@@ -359,10 +359,11 @@ class DurableRole:
 
     def _check_send(self, send: Send, signed: list[Signed]) -> Effect:
         number, digest = round_of(send.data), effect_digest(send)
-        if number < self.round - SIGNED_ROUNDS_KEPT:
-            return self._withheld(send.kind, f"round {number} is long over")
         if send.kind in MAY_DIFFER:
             return send
+        if number < max(self.round - SIGNED_ROUNDS_KEPT, self.journal.floor):
+            self.counts["too-late"] += 1  # as when it follows the chain anew
+            return Note("too-late", {"round": self.round, "kind": send.kind, "of": number})
         key = (number, send.kind, send.recipient)
         before = self._signed.get(key) or self.journal.signed(*key)
         if before is None:

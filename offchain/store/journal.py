@@ -18,6 +18,7 @@ from offchain.store.keyring import Box
 
 _PICTURE: Final = "journal/picture"
 _MARK: Final = "mark/"
+_FLOOR: Final = "signed floor"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ class Journal:
         self._box = box
         last = database.rows("SELECT max(seq) FROM entry")[0][0]
         self._last = max(int(last or 0), self._picture_seq())
+        floor = self.mark(_FLOOR)
+        self._floor = int.from_bytes(floor, "big") if floor else 0
+
+    @property
+    def floor(self) -> int:
+        """What was signed in rounds before this one is forgotten: nothing may be signed in them."""
+        return self._floor
 
     @property
     def last(self) -> int:
@@ -198,18 +206,23 @@ class Journal:
         picture
             Of the role, after the newest entry.
         forget_signed_before
-            What was signed in rounds before this one is forgotten: nothing may be signed in them
-            any more.
+            What was signed in rounds before this one is forgotten: ``floor``, which never sinks
+            and outlives a dropped journal, so that nothing is signed in them any more.
         """
         sealed = self._box.seal(self._last.to_bytes(8, "big") + picture, _PICTURE.encode())
+        floor = max(self._floor, forget_signed_before)
+        name = _MARK + _FLOOR
+        kept = self._box.seal(floor.to_bytes(8, "big"), name.encode())
         with self._database.transaction() as transaction:
+            transaction.execute("INSERT OR REPLACE INTO value VALUES (?, ?)", (name, kept))
             transaction.execute("INSERT OR REPLACE INTO value VALUES (?, ?)", (_PICTURE, sealed))
             transaction.execute("DELETE FROM entry WHERE seq <= ?", (self._last,))
-            transaction.execute("DELETE FROM signed WHERE round < ?", (forget_signed_before,))
+            transaction.execute("DELETE FROM signed WHERE round < ?", (floor,))
             transaction.execute(
                 "DELETE FROM attempt WHERE (seq, place) IN (SELECT seq, place FROM finished)"
             )
             transaction.execute("DELETE FROM finished WHERE seq <= ?", (self._last,))
+        self._floor = floor
         self._database.shrink()
 
     def drop(self) -> None:

@@ -15,7 +15,13 @@ from offchain.protocol.device import Device
 from offchain.protocol.messages import Message, NoiseReceipt, parse_envelope
 from offchain.protocol.role import Effect, Note, Send, Transact
 from offchain.store import picture
-from offchain.store.durable import REFUSALS_KEPT, DurableRole, Released, round_of
+from offchain.store.durable import (
+    REFUSALS_KEPT,
+    SIGNED_ROUNDS_KEPT,
+    DurableRole,
+    Released,
+    round_of,
+)
 from offchain.store.errors import StateOfOtherVersion, StateUnwritable, StoreError
 from offchain.store.inputs import CommandIn, EventIn, MessageIn, TickIn
 from offchain.store.journal import EffectId, Journal, Record
@@ -240,6 +246,25 @@ def test_signed__another_seed_after_a_loss__no_second_root_of_noise(
     why = "another one was signed in round 1"
     assert note == Note("withheld", {"round": 0, "kind": "NoiseRoot", "why": why})
     assert again.counts["withheld"] == 1
+
+
+def test_signed__long_over_and_forgotten__nothing_leaves_even_after_the_journal_is_dropped(
+    maker: Maker, played: Play, disk: Disk
+) -> None:
+    tape = played.tapes["device 0"]
+    called = next(i for i, step in enumerate(tape) if kinds(step) == ["NoiseRoot"])
+    node = DurableRole(lambda: maker.device(0), disk.create().journal)
+    feed(node, tape[: called + 1])
+    node.round = SIGNED_ROUNDS_KEPT + 2
+    node.checkpoint([])
+    journal = disk.crash().journal
+    assert journal.floor == 2
+    assert journal.signed(1, "NoiseRoot", maker.fog().address) is None
+    again = DurableRole(
+        lambda: maker.device(0, seed=b"another seed of thirty-two bytes"), journal, anew=True
+    )
+    (note,) = effects(again.handle([tape[called].item]))
+    assert note == Note("too-late", {"round": 0, "kind": "NoiseRoot", "of": 1})
 
 
 def test_signed__same_seed_anew__same_root_of_noise_may_leave(
