@@ -279,7 +279,9 @@ def test_header__field_altered__is_named_with_its_block(
     field: str, undisturbed: Case, interface: Interface
 ) -> None:
     def change(value: Any) -> Any:
-        return value ^ 1 if isinstance(value, int) else (value[:-1] + b"?" if value else b"?")
+        if isinstance(value, int):
+            return value ^ 1
+        return bytes([*value[:-1], value[-1] ^ 1]) if value else b"?"
 
     for number in important_blocks(undisturbed, interface):
         altered = at_path(undisturbed.record, ("headers", number, field), change)

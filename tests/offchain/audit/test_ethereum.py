@@ -194,3 +194,15 @@ def test_created_address__known_case__is_right() -> None:
     creator = bytes.fromhex("f39fd6e51aad88f6f4ce6ab8827279cfffb92266")
     expected = "5fbdb2315678afecb367f032d93f642f64180aa3"
     assert created_address(creator, 0).hex() == expected
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_proof__any_bit_of_a_node_flipped__shows_nothing_and_does_not_raise(count: int) -> None:
+    trie = OrderedTrie([bytes([i]) * 40 for i in range(count)])
+    proof = trie.proof(count // 2)
+    for place, node in enumerate(proof):
+        for bit in range(8 * len(node)):
+            changed = bytearray(node)
+            changed[bit // 8] ^= 1 << (bit % 8)
+            altered = (*proof[:place], bytes(changed), *proof[place + 1 :])
+            assert proven_value(trie.root, index_key(count // 2), altered) is None
