@@ -14,8 +14,8 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train cluster chaos test test-full bench bench-full lint format snapshots \
-	lock clean
+.PHONY: help setup train cluster chaos test test-ape test-forge test-full bench \
+	bench-full lint format snapshots lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -37,18 +37,20 @@ cluster: setup ## Train with every party a process of its own: chain, broker, no
 chaos: setup ## Kill, cut and fill everything while a cluster trains; prints what came of it (minutes)
 	VERIFOG_PRESET=full $(BIN)/ape test tests/faults --ignore=tests/faults/test_scale.py -s $(ARGS)
 
-test: setup ## Run all tests (pytest under Ape, then forge) with small sizes
+test: test-ape test-forge ## Run all tests with small sizes; make -j2 test runs Python's and forge's together
+
+test-ape: setup
 	@# Ape compiles S anew only when its own file has changed, not when a part of it has.
 	$(BIN)/ape compile --force >/dev/null
 	@# A node of its own for each suite: what one does to the chain's clock is nothing to the next.
-	@for suite in $(SUITES); do \
+	@# All of them run, also after one has failed.
+	@status=0; for suite in $(SUITES); do \
 		echo "VERIFOG_PRESET=$(PRESET) $(BIN)/ape test $$suite"; \
-		VERIFOG_PRESET=$(PRESET) $(BIN)/ape test $$suite $(IGNORED) $(ARGS) || exit 1; \
-	done
-	@if find forge_tests -name '*.t.sol' | grep -q .; then \
-		echo "FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test"; \
-		FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test; \
-	fi
+		VERIFOG_PRESET=$(PRESET) $(BIN)/ape test $$suite $(IGNORED) $(ARGS) || status=1; \
+	done; exit $$status
+
+test-forge: setup
+	FOUNDRY_PROFILE=$(FORGE_PROFILE) $(BIN)/forge test
 
 test-full: ## Run all tests at full size
 	@$(MAKE) --no-print-directory test PRESET=full
