@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from offchain.crypto.candidates import NoiseShape
 from offchain.crypto.errors import CryptoError
 from offchain.crypto.layout import BLINDING_PER_BLOCK, MAX_CAPACITY, MIN_CAPACITY, SlotLayout
+from offchain.crypto.sharing import recommended
 from offchain.errors import VerifogError
 from offchain.learning.data_notes import Note
 from offchain.learning.datasets import load
@@ -52,7 +53,7 @@ class TrainOptions:
     fogs: int = 2
     rounds: int | None = None
     capacity: int | None = None
-    packing: int = 1
+    packing: int = 1  # 0: as recommended for the smallest cluster, and the threshold too
     threshold: int | None = None
     noise_multiplier: float = DEFAULT_NOISE_MULTIPLIER
     clip: float | None = None
@@ -128,6 +129,7 @@ def plan(options: TrainOptions) -> TrainPlan:
     clusters = tuple(base + (cluster < more) for cluster in range(options.fogs))
     if clusters[0] > MAX_DEVICES_IN_CLUSTER:
         _refuse("devices", options.devices, f"at most {MAX_DEVICES_IN_CLUSTER} for each fog")
+    options = _recommended(options, min(clusters))
     parts = () if own is None else own.parts
     if not parts and len(dataset.X_train) < 8 * options.devices:
         _refuse(
@@ -231,6 +233,15 @@ def _check_ranges(options: TrainOptions) -> None:
     if options.selection not in rule_names():
         _refuse("selection", options.selection, f"one of {', '.join(rule_names())}")
     NoiseShape(options.noise_rounds, options.candidates)
+
+
+def _recommended(options: TrainOptions, smallest: int) -> TrainOptions:
+    """Fill packing 0 in as docs/performance.md recommends, and the threshold if it is not given."""
+    if options.packing:
+        return options
+    packing, threshold = recommended(smallest)
+    given = options.threshold
+    return replace(options, packing=packing, threshold=threshold if given is None else given)
 
 
 def _layout(options: TrainOptions, values: int) -> SlotLayout:

@@ -5,6 +5,7 @@ that its sender signs (specification, section 3.1), so that a signed message is 
 Contract S. Decoding checks lengths and ranges; points and field elements are parsed where used.
 """
 
+from hashlib import sha256
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -209,7 +210,9 @@ class Deal(Body, frozen=True, tag=8, kw_only=True):
     shares: Annotated[tuple[SealedShare, ...], Meta(max_length=1024)]
 
     def typed(self) -> tuple[int | bytes, ...]:
-        shares = keccak256(b"".join(word(s.recipient) + keccak256(s.sealed) for s in self.shares))
+        shares = keccak256(
+            b"".join(word(s.recipient) + sha256(s.sealed).digest() for s in self.shares)
+        )
         return (self.round, self.cluster, self.index, keccak256(self.witness), shares)
 
 
@@ -228,7 +231,7 @@ class Delivery(Body, frozen=True, tag=9, kw_only=True):
 
     def typed(self) -> tuple[int | bytes, ...]:
         content = keccak256(
-            b"".join(keccak256(d.witness) + keccak256(d.sealed) for d in self.dealings)
+            b"".join(keccak256(d.witness) + sha256(d.sealed).digest() for d in self.dealings)
         )
         return (self.round, self.cluster, content)
 

@@ -95,8 +95,9 @@ def test_must_hold__figures_on_both_sides__are_judged_and_missing_ones_named(dat
     assert states[2] == ("1.", None, "not measured")
     assert states[3] == ("1.", 0.25, "NOT MET")
     assert states[4] == ("2.", None, "not measured")
-    assert states[5] == ("3.", 5.0, "NOT MET")  # 100 ms over 10 + 10
-    assert [state for *_, state in states[6:10]] == ["met", "NOT MET", "met", "NOT MET"]
+    assert states[5] == ("2.", None, "not measured")
+    assert states[6] == ("3.", 5.0, "NOT MET")  # 100 ms over 10 + 10
+    assert [state for *_, state in states[7:11]] == ["met", "NOT MET", "met", "NOT MET"]
     assert states[-1] == ("7.", None, "not measured")
 
 
