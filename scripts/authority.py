@@ -16,7 +16,8 @@ from offchain.chain.code import Source
 from offchain.chain.contract import ContractS
 from offchain.chain.provider import connect
 from offchain.errors import VerifogError
-from offchain.nodes.authority import KITS, admit, initialise, open_office
+from offchain.nodes.admission import admit
+from offchain.nodes.authority import KITS, initialise, open_office
 from scripts._node import config_option
 
 

@@ -4,6 +4,7 @@ Ape chooses the network, compiles and deploys; calls then go to the provider dir
 transaction through Ape's own contract objects costs several times as much.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,12 @@ from eth_typing import HexStr
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
+from web3.exceptions import (
+    ContractCustomError,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3RPCError,
+)
 from web3.types import EventData, TxParams, TxReceipt
 
 from offchain.chain.artifact import Artifact
@@ -24,6 +30,10 @@ from offchain.protocol.eip712 import Domain, SigningKey
 
 GAS_CAP = 16_777_216  # of one transaction (EIP-7825)
 PAYMENT_GAS = 21_000
+AT_ONCE = 16  # transactions of one account that every node keeps before they are mined
+WAIT = 600.0  # seconds for a transaction
+_FIRST_PAUSE = 0.002
+_LONGEST_PAUSE = 1.0
 GAS_MARGIN = 1.25  # the estimate leaves nothing for the 63/64 rule at another warmth of storage
 
 
@@ -34,6 +44,36 @@ class Mined:
     function: str
     gas: int
     block: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A transaction without nonce, price and signature, and how much gas it may use."""
+
+    function: str
+    request: TxParams
+    gas: int
+
+
+def wait_mined(web3: Web3, sent: HexBytes, what: str, seconds: float = WAIT) -> TxReceipt:
+    """Wait for a receipt, asking less and less often: public providers count requests.
+
+    Raises
+    ------
+    ChainError
+        When there is none in time.
+    """
+    until, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        try:
+            return web3.eth.get_transaction_receipt(sent)
+        except TransactionNotFound:
+            if time.monotonic() > until:
+                raise ChainError(
+                    f"{what}: transaction {sent.to_0x_hex()} is not mined after {seconds:g} s"
+                ) from None
+        time.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
 
 
 class ContractS:
@@ -112,7 +152,9 @@ class ContractS:
             estimate = self.web3.eth.estimate_gas({"from": sender, **request})
         except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
             raise self._reverted("constructor", error) from None
-        receipt = self._send(key, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
+        gas = min(int(estimate * GAS_MARGIN), GAS_CAP)
+        sent = self._submit(key, Prepared("constructor", request, gas))
+        receipt = wait_mined(self.web3, sent, "constructor")
         if receipt["status"] != 1 or receipt["contractAddress"] is None:
             raise TransactionReverted("constructor", "reverted when mined")
         return receipt
@@ -149,24 +191,33 @@ class ContractS:
         TransactionReverted
             When S would revert or did.
         """
-        request, gas = self.prepare(key.address, function, *arguments, value=value)
-        try:
-            receipt = self._send(key, request, gas)
-        except Web3RPCError as error:  # the node does not take it: no ether, most likely
-            raise self._reverted(function, error) from None
-        if receipt["status"] != 1:
-            raise TransactionReverted(function, "reverted when mined")
-        return Mined(function, receipt["gasUsed"], receipt["blockNumber"])
+        return self.send_all(key, [self.prepare(key.address, function, *arguments, value=value)])[0]
+
+    def send_all(self, key: SigningKey, prepared: Sequence[Prepared]) -> list[Mined]:
+        """Sign and send transactions that do not need each other, and wait until all are mined.
+
+        Raises
+        ------
+        TransactionReverted
+            When the node does not take one, or S reverted it.
+        """
+        mined = []
+        for start in range(0, len(prepared), AT_ONCE):
+            batch = prepared[start : start + AT_ONCE]
+            for one, sent in [(one, self._submit(key, one)) for one in batch]:
+                receipt = wait_mined(self.web3, sent, one.function)
+                if receipt["status"] != 1:
+                    raise TransactionReverted(one.function, "reverted when mined")
+                mined.append(Mined(one.function, receipt["gasUsed"], receipt["blockNumber"]))
+        return mined
 
     def encode(self, function: str, *arguments: Any) -> HexStr:
         """Data of a call."""
         encoded: HexStr = self._contract.encode_abi(function, args=list(arguments))
         return encoded
 
-    def prepare(
-        self, sender: bytes, function: str, *arguments: Any, value: int = 0
-    ) -> tuple[TxParams, int]:
-        """A transaction that is still to be priced and signed, and how much gas it may use.
+    def prepare(self, sender: bytes, function: str, *arguments: Any, value: int = 0) -> Prepared:
+        """A transaction that is still to be priced and signed.
 
         Raises
         ------
@@ -183,29 +234,20 @@ class ContractS:
             estimate = self.web3.eth.estimate_gas(request)
         except (ContractCustomError, ContractLogicError, Web3RPCError) as error:
             raise self._reverted(function, error) from None
-        return request, min(int(estimate * GAS_MARGIN), GAS_CAP)
+        return Prepared(function, request, min(int(estimate * GAS_MARGIN), GAS_CAP))
 
-    def pay(self, key: SigningKey, account: bytes, wei: int) -> None:
-        """Send ether to an account, and wait until it is there.
-
-        Raises
-        ------
-        TransactionReverted
-            When the account does not take it, or there is not enough.
-        """
+    @staticmethod
+    def payment(account: bytes, wei: int) -> Prepared:
+        """Ether for an account."""
         request: TxParams = {
             "to": Web3.to_checksum_address(account),
             "data": HexStr("0x"),
             "value": Web3.to_wei(wei, "wei"),
         }
-        try:
-            receipt = self._send(key, request, PAYMENT_GAS)
-        except Web3RPCError as error:
-            raise self._reverted("payment", error) from None
-        if receipt["status"] != 1:
-            raise TransactionReverted("payment", "reverted when mined")
+        return Prepared("payment", request, PAYMENT_GAS)
 
-    def _send(self, key: SigningKey, request: TxParams, gas: int) -> TxReceipt:
+    def _submit(self, key: SigningKey, prepared: Prepared) -> HexBytes:
+        request = prepared.request
         if key.address not in self._nonces:
             self._nonces[key.address] = self.web3.eth.get_transaction_count(
                 Web3.to_checksum_address(key.address)
@@ -217,16 +259,19 @@ class ContractS:
             "data": request["data"],
             "value": request["value"],
             "nonce": self._nonces[key.address],
-            "gas": gas,
+            "gas": prepared.gas,
             "maxFeePerGas": 2 * base_fee + tip,
             "maxPriorityFeePerGas": tip,
             "chainId": self.chain_id,
             "type": 2,
         }
         signed = Account.sign_transaction(transaction, key.secret())
-        sent = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        try:
+            sent = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        except Web3RPCError as error:  # the node does not take it: no ether, most likely
+            raise self._reverted(prepared.function, error) from None
         self._nonces[key.address] += 1
-        return self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.002)
+        return HexBytes(sent)
 
     def events(self, from_block: int, to_block: int) -> Iterator[EventData]:
         """Decode the events of S in a range of blocks, in the order of the chain."""

@@ -14,13 +14,11 @@ from web3 import Web3
 from web3.exceptions import TransactionNotFound, Web3Exception
 
 from offchain.chain.code import Source, created_address
-from offchain.chain.contract import GAS_CAP, GAS_MARGIN
+from offchain.chain.contract import GAS_CAP, GAS_MARGIN, wait_mined
 from offchain.chain.errors import ChainError, TransactionReverted, WrongChain
 from offchain.chain.translate import checksum, parameter_tuple
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.role import TaskParameters
-
-WAIT = 600.0  # seconds for a transaction
 
 
 class DeploymentRecord:
@@ -173,7 +171,7 @@ def _create(web3: Web3, key: SigningKey, name: str, data: bytes, record: Deploym
         part = {"nonce": nonce, "transaction": transaction, "address": "0x" + made.hex()}
         record.put(**{name: part})
         web3.eth.send_raw_transaction(raw)
-        receipt = web3.eth.wait_for_transaction_receipt(signed.hash, WAIT, 0.2)
+        receipt = wait_mined(web3, signed.hash, name)
     if receipt["status"] != 1:
         raise TransactionReverted("constructor", f"{name}: reverted when mined")
     record.put(

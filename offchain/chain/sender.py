@@ -241,13 +241,14 @@ class Sender:
                 self._broadcast(last)
             return []
         job.since = self._clock()
-        fee = min(int(last.fee * _RAISE) + 1, self._rules.max_fee)
+        price, tip = self._price()
+        fee = min(max(int(last.fee * _RAISE) + 1, price), self._rules.max_fee)
         if fee < last.fee * 1.125:
             self.held = f"{job.function} waits: the fee is at its bound"
             self._broadcast(last)
             return []
         self.bumped += 1
-        self._sign(job, last.nonce, last.gas, fee, min(int(last.tip * _RAISE) + 1, fee))
+        self._sign(job, last.nonce, last.gas, fee, min(max(int(last.tip * _RAISE) + 1, tip), fee))
         return []
 
     # ---- what is to be sent
@@ -255,7 +256,7 @@ class Sender:
     def _try(self, job: _Job, head: Head) -> list[Settled]:
         job.tried_at = head.number
         try:
-            _, gas = self._contract.prepare(self._key.address, job.function, *job.arguments)
+            gas = self._contract.prepare(self._key.address, job.function, *job.arguments).gas
         except TransactionReverted as error:
             job.tries += 1
             if job.tries < TRIES:

@@ -13,17 +13,14 @@ Its folder, beside the configuration file:
 import csv
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from msgspec import Meta
-from web3 import Web3
 
-from offchain.chain.contract import ContractS
 from offchain.chain.deployment import DeploymentRecord
-from offchain.chain.translate import checksum
 from offchain.learning.partition import DeviceData
 from offchain.learning.tasks import Dataset
 from offchain.learning.user_data import UserDataOptions
@@ -39,7 +36,7 @@ from offchain.nodes.config import (
     read_toml,
     unlock_of,
 )
-from offchain.nodes.errors import ConfigRefused, KitRefused, NodeError
+from offchain.nodes.errors import ConfigRefused, KitRefused
 from offchain.nodes.kit import (
     ACCOUNT_FILE,
     CERTIFICATE_NAME,
@@ -47,22 +44,17 @@ from offchain.nodes.kit import (
     UNLOCK_FILE,
     NodeKeys,
     read_account,
-    read_keys,
     write_account,
     write_keys,
 )
 from offchain.nodes.options import TrainOptions, TrainPlan, plan
 from offchain.nodes.simulation import (
-    ADMISSIONS_PER_TRANSACTION,
     ETHER,
     Identities,
-    admission,
     draw_identities,
 )
-from offchain.nodes.task_file import TASK_FILE, VERSION, TaskFile, learning_of, write_task
 from offchain.nodes.trainer import LearningTask
 from offchain.nodes.training import (
-    STATISTICS_ATTEMPTS,
     account,
     divide,
     root_randomness,
@@ -72,15 +64,12 @@ from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.role import TaskParameters
 from offchain.store.files import make_folder, write_whole
 from offchain.store.keyring import KeyFile, Passphrase, Unlock
-from offchain.transport.base import Credentials
-from offchain.transport.broker_config import BrokerSettings, write_broker
 from offchain.transport.certificates import Authority as CertificateAuthority
-from offchain.transport.mqtt import task_name
 
 _LOG = logging.getLogger(__name__)
 KITS: Final = "kits"
 RECORD: Final = "deployment.json"
-_BROKER: Final = "broker"
+BROKER: Final = "broker"
 
 
 class Terms(Section, frozen=True, kw_only=True):
@@ -280,7 +269,7 @@ def initialise(office: Office, now: dt.datetime) -> list[str]:
     if office.config.kits.rows:
         _write_rows(office)
     broker = certificates.issue_broker([office.config.broker.host], now, days)
-    broker.write(office.folder / _BROKER, "broker", certificates.certificate)
+    broker.write(office.folder / BROKER, "broker", certificates.certificate)
     return made
 
 
@@ -356,134 +345,3 @@ def _write_csv(path: Path, dataset: Dataset, part: DeviceData) -> None:
             shown = dataset.class_names[int(target)] if dataset.class_names else repr(target)
             writer.writerow([*map(repr, features), shown])
     path.chmod(0o600)
-
-
-# ---- admission
-
-
-class _Admission:
-    """Admits everybody who is not admitted yet."""
-
-    def __init__(self, office: Office, contract: ContractS, key: SigningKey) -> None:
-        self._office = office
-        self._contract = contract
-        self._key = key
-        self.transactions = 0
-
-    def _send(self, function: str, *arguments: Any, value: int = 0) -> None:
-        self._contract.transact(self._key, function, *arguments, value=value)
-        self.transactions += 1
-
-    def _role(self, account: bytes) -> tuple[int, int]:
-        role, _, _, stake, *_ = self._contract.call("member", checksum(account))
-        return int(role), int(stake)
-
-    def _stake(self, account: bytes, needed: int) -> None:
-        missing = needed - self._role(account)[1]
-        if missing > 0:
-            self._send("depositStake", checksum(account), value=missing)
-
-    def run(self, kits: Sequence[NodeKeys]) -> None:
-        """Admit clouds, fogs and devices, in the order that gives them their places."""
-        p = self._office.parameters
-        for keys in (k for k in kits if k.role != "device"):
-            account = keys.signing.address
-            if self._role(account)[0]:
-                continue
-            self._stake(account, p.cloud_stake if keys.role == "cloud" else p.fog_stake)
-            self._send("admitCloud" if keys.role == "cloud" else "admitFog", checksum(account))
-        for cluster in range(len(self._office.plan.clusters)):
-            members = [k for k in kits if k.role == "device" and k.cluster == cluster]
-            new = [k for k in members if not self._role(k.signing.address)[0]]
-            for keys in new:
-                self._stake(keys.signing.address, p.device_stake)
-            for start in range(0, len(new), ADMISSIONS_PER_TRANSACTION):
-                batch = new[start : start + ADMISSIONS_PER_TRANSACTION]
-                domain = self._contract.domain
-                made = [admission(domain, k.device) for k in batch if k.device is not None]
-                self._send("admitDevices", cluster, made)
-        self._fill_pool()
-        self._fund(kits)
-
-    def _fill_pool(self) -> None:
-        reward = self._office.parameters.reward
-        wanted = reward * (self._office.plan.rounds + STATISTICS_ATTEMPTS)
-        missing = wanted - int(self._contract.call("accounting")[2])
-        if missing > 0 and not int(self._contract.call("currentRound")):
-            self._send("fundPool", value=missing)
-
-    def _fund(self, kits: Sequence[NodeKeys]) -> None:
-        web3 = self._contract.web3
-        for keys in kits:
-            wanted = round(getattr(self._office.config.funding, keys.role) * ETHER)
-            account = Web3.to_checksum_address(keys.signing.address)
-            missing = wanted - int(web3.eth.get_balance(account))
-            if missing > 0:
-                self._contract.pay(self._key, keys.signing.address, missing)
-                self.transactions += 1
-
-
-def admit(office: Office, contract: ContractS) -> int:
-    """Admit everybody, fund nodes and pool, sign the task file and configure the broker.
-
-    Returns
-    -------
-    int
-        How many transactions it took; 0 when all was done before.
-
-    Raises
-    ------
-    NodeError, TransactionReverted
-        When a kit is missing, or S refuses somebody.
-    """
-    key = office.key
-    kits = [read_keys(office.kit(name), office.kit_unlock(name)) for name in office.names()]
-    admission_ = _Admission(office, contract, key)
-    admission_.run(kits)
-    _require_places(contract, kits)
-    task = _task_file(office, contract)
-    for name in office.names():
-        write_task(office.kit(name) / TASK_FILE, task, key)
-    write_task(office.folder / TASK_FILE, task, key)
-    write_broker(broker_settings(office, contract))
-    return admission_.transactions
-
-
-def _require_places(contract: ContractS, kits: Sequence[NodeKeys]) -> None:
-    """Check that S has put everybody where the kits say."""
-    for keys in kits:
-        _, _, _, _, cluster, index, _ = contract.call("member", checksum(keys.signing.address))
-        place = (index, 0) if keys.role == "cloud" else (cluster, index)
-        if place != (keys.cluster, keys.index):
-            raise NodeError(
-                f"{keys.name}: Contract S has it at {place}: somebody else was admitted between"
-            )
-
-
-def _task_file(office: Office, contract: ContractS) -> TaskFile:
-    record, checked = office.record(), office.plan
-    return TaskFile(
-        version=VERSION,
-        chain_id=contract.chain_id,
-        contract="0x" + contract.address.hex(),
-        toolbox="0x" + record.toolbox.hex(),
-        authority="0x" + office.key.address.hex(),
-        deployed_at=record.block,
-        created_by="0x" + record.created_by.hex(),
-        parameters=record.content["parameters"],
-        learning=learning_of(checked, office.learning),
-    )
-
-
-def broker_settings(office: Office, contract: ContractS) -> BrokerSettings:
-    """The broker of the task."""
-    place, folder = office.config.broker, (office.folder / _BROKER).absolute()
-    files = (folder / "broker.pem", folder / "broker.key", folder / "authority.pem")
-    return BrokerSettings(
-        folder=folder,
-        task=task_name(contract.domain.separator),
-        credentials=Credentials(*files),
-        host=place.listen,
-        port=place.listen_port or place.port,
-        user=place.user or None,
-    )

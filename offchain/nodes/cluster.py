@@ -15,7 +15,8 @@ from offchain.chain.contract import ContractS
 from offchain.chain.deployment import deploy
 from offchain.learning.tasks import Dataset
 from offchain.learning.tasks import Task as LearningKind
-from offchain.nodes.authority import Office, admit, initialise, open_office
+from offchain.nodes.admission import admit
+from offchain.nodes.authority import Office, initialise, open_office
 from offchain.nodes.errors import NodeError
 from offchain.nodes.keepsakes import MODEL_FILE
 from offchain.nodes.processes import (
