@@ -23,8 +23,8 @@ from offchain.nodes.conductor import Conductor
 from offchain.nodes.logs import Place
 from offchain.protocol.chain import RoundOpened
 from offchain.protocol.role import ClusterRoster, Note, Send, Transact
-from offchain.store.durable import DurableRole, Released
-from offchain.store.inputs import CommandIn, EventIn, MessageIn, TickIn
+from offchain.store.durable import DurableRole, Released, round_of
+from offchain.store.inputs import CommandIn, EventIn, MessageIn, TickIn, effect_digest
 from offchain.transport.base import Received, Transport
 
 _LOG = logging.getLogger(__name__)
@@ -269,7 +269,8 @@ class Node:
                     )
                     self.counts.sent[send.kind] += 1
                     self.counts.sent_bytes += len(send.data)
-                    _LOG.debug("sends %s", send.kind, extra={"kind": send.kind})
+                    if _LOG.isEnabledFor(logging.DEBUG):
+                        _LOG.debug("sends %s", send.kind, extra=_telling(send))
                 case Transact(call) if one.id is not None:
                     self.chain.sender.submit(one.id, call, self._directory())
                     _LOG.info("transacts %s", type(call).__name__)
@@ -305,6 +306,17 @@ _NOTE_LEVELS = {
     "withheld": logging.ERROR,
     "cannot-aggregate": logging.ERROR,
 }
+
+
+def _telling(send: Send) -> dict[str, object]:
+    """What tells in the log which message left: two that differ would show."""
+    digest = effect_digest(send).hex()
+    return {
+        "kind": send.kind,
+        "to": send.recipient,
+        "of_round": round_of(send.data),
+        "digest": digest,
+    }
 
 
 async def _wait_for(stop: asyncio.Event) -> None:

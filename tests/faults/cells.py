@@ -101,9 +101,8 @@ class Trial:
         act()
         wait_until(lambda: self.cluster.settled > settled, f"{name}: {moment}: {fault}", PATIENCE)
         seconds = time.monotonic() - began
-        made = Outcome(
-            name.split("-", maxsplit=1)[0], moment, fault, number, settled=True, seconds=seconds
-        )
+        held = int(self.cluster.contract.call("currentRound")) == number
+        made = Outcome(name.split("-", maxsplit=1)[0], moment, fault, number, held, seconds)
         self.outcomes.append(made)
         return made
 
@@ -127,16 +126,24 @@ class Trial:
         chain = self.cluster.chain.process
         assert chain is not None
         chain.signal(signal.SIGSTOP)
-        began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > seconds, "stall")
+        self.pause(seconds)
         chain.signal(signal.SIGCONT)
 
     def cut_off(self, name: str, seconds: float) -> None:
         """A node stands still, as with its line cut, and comes back."""
         self.cluster.nodes[name].signal(signal.SIGSTOP)
-        began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > seconds, "cut")
+        self.pause(seconds)
         self.cluster.nodes[name].signal(signal.SIGCONT)
+
+    def reorganise(self, blocks: int) -> None:
+        """Other blocks take the place of the newest; their transactions are gone with them."""
+        self.cluster.chain.request("anvil_reorg", blocks, [])
+
+    @staticmethod
+    def pause(seconds: float) -> None:
+        """Let a fault last for so long."""
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > seconds, "pause", seconds + PATIENCE)
 
     def fill_disk(self, name: str) -> None:
         """From now on no file of the node grows: it ends by itself, and starts on a sound disk."""

@@ -7,7 +7,6 @@ the whole run with the very model of an undisturbed run.
 from typing import Any
 
 import pytest
-from web3 import Web3
 
 from offchain.chain.artifact import Artifact
 from offchain.nodes.cluster import ClusterOptions, say_nothing
@@ -15,6 +14,7 @@ from offchain.nodes.options import TrainOptions, plan
 from offchain.nodes.training import TrainingRun
 from tests.faults.cells import KILLS, Trial
 from tests.faults.conftest import Start
+from tests.faults.records import require_sound
 
 TASK = {"dataset": "fault2", "devices": 4, "fogs": 1, "seed": 3, "secrets": "seed"}
 OTHERS = 6
@@ -46,26 +46,10 @@ def test_faults__each_role_in_each_phase__rounds_settle_and_the_model_is_the_sam
         ending = cluster.run(lambda running: say_nothing(""), seconds=900)
     finally:
         trial.show()
-    for name in cluster.nodes:
-        status = cluster.status(name)
-        assert status is not None
-        assert status["withheld"] == 0, name
-    for name in cluster.office.names():
-        keys = cluster.office.kit(name)
-        account = _account(keys)
-        _, active, slashed, stake, *_ = cluster.contract.call("member", account)
-        assert (active, slashed) == (True, False), name
-        assert stake > 0
+    require_sound(cluster)
     run = TrainingRun(
         plan(TrainOptions(**TASK, rounds=rounds)), chain.provider.web3, Artifact.of(project)
     )
     result = run.run()
     assert result.model is not None
     assert ending.digest == result.model.commitment_digest
-
-
-def _account(kit: Any) -> str:
-    import json
-
-    stored = json.loads((kit / "account.json").read_text())
-    return str(Web3.to_checksum_address("0x" + stored["address"]))
