@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -407,6 +408,10 @@ def plots(data: Data, folder: Path) -> list[Path]:
                 peers = [(n, s) for n in x if (s := _peer(data, n, shares)) is not None]
                 if peers:
                     axes.loglog(*zip(*peers, strict=True), "s-", label=f"Flower SecAgg+, {text}")
+        axes.set_xticks(x, [f"{value:,}" for value in x])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.set_xlabel(label)
         axes.set_ylabel("seconds a round")
         axes.grid(visible=True, alpha=0.3)
