@@ -14,7 +14,7 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train cluster chaos test test-ape test-forge test-full bench \
+.PHONY: help setup train cluster chaos test test-ape test-forge test-full symbolic bench \
 	bench-full lint format snapshots lock clean
 
 help: ## List the targets
@@ -54,6 +54,9 @@ test-forge: setup
 
 test-full: ## Run all tests at full size
 	@$(MAKE) --no-print-directory test PRESET=full
+
+symbolic: setup ## Prove the accounting of Contract S for all amounts, with Halmos (minutes)
+	@sh tools/symbolic.sh $(ARGS)
 
 bench: setup ## Measure speed, size and gas beside Flower (10 minutes); refresh docs/performance.md
 	$(BIN)/ape compile --force >/dev/null

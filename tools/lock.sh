@@ -19,6 +19,7 @@ trap 'rm -f "$pins"' EXIT
 sed -n 's/^\([A-Za-z0-9_.-]*==[^ ;]*\).*/\1/p' requirements.lock >"$pins"
 compile requirements-build.in --constraints "$pins" --no-annotate --output-file requirements-build.lock
 compile requirements-data.in --no-deps --no-annotate --output-file requirements-data.txt
+compile tools/symbolic.in --no-annotate --output-file tools/symbolic.lock
 # In an empty folder: beside an installed node_modules npm would leave out other platforms' packages.
 fresh=$(mktemp -d)
 trap 'rm -rf "$pins" "$fresh"' EXIT
