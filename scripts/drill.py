@@ -11,14 +11,18 @@ from ape import networks, project
 from ape.logging import logger
 from rich.console import Console
 from rich.table import Table
+from web3 import Web3
 
+from offchain.audit.run import audit
 from offchain.chain.artifact import Artifact
 from offchain.errors import VerifogError
 from offchain.nodes.drill import Drill, DrillOutcome
 from offchain.nodes.drill_cases import CASES, case_named
 from offchain.nodes.simulation import ETHER
+from scripts._public import artifacts
 
 NETWORK = "ethereum:local:foundry"
+WIDTH = 160  # of the table where there is no terminal to fit
 EPILOG = "Example: ape run drill --case false-share. Exit status 1 unless all went as it should."
 
 
@@ -41,9 +45,11 @@ def cli(names: tuple[str, ...], *, listing: bool, as_json: bool) -> None:
         if as_json:
             logger.set_level("ERROR")  # Ape writes to standard output too
         console = Console(quiet=as_json)
+        if not console.is_terminal:
+            console.width = WIDTH
         outcomes: list[DrillOutcome] = []
         with networks.parse_network_choice(NETWORK) as provider:
-            drill = Drill(provider.web3, Artifact.of(project))
+            drill = Drill(provider.web3, Artifact.of(project), findings)
             for case in cases:
                 console.print(f"{len(outcomes) + 1}/{len(cases)} {case.name}: {case.done}")
                 outcomes.append(drill.play(case))
@@ -55,6 +61,12 @@ def cli(names: tuple[str, ...], *, listing: bool, as_json: bool) -> None:
         print_outcomes(outcomes, console)
     if not all(outcome.passed for outcome in outcomes):
         sys.exit(1)
+
+
+def findings(web3: Web3, contract: bytes) -> list[str]:
+    """Audit a task; say what is off."""
+    _, audited = audit(web3, contract, artifacts())
+    return [f"{f.field}: {f.found}, expected {f.expected}" for f in audited.checks.findings]
 
 
 def to_json(outcomes: Sequence[DrillOutcome]) -> str:
@@ -73,7 +85,7 @@ def to_json(outcomes: Sequence[DrillOutcome]) -> str:
 def print_outcomes(outcomes: Sequence[DrillOutcome], console: Console) -> None:
     """The table, then whatever was not as it should be."""
     table = Table(show_lines=True)
-    for heading in ("case", "noticed", "S did", "stake, gas of reports", "result"):
+    for heading in ("case", "noticed", "S did", "stake, gas of reports", "result", "audit"):
         table.add_column(heading, overflow="fold")
     for outcome in outcomes:
         table.add_row(
@@ -82,6 +94,7 @@ def print_outcomes(outcomes: Sequence[DrillOutcome], console: Console) -> None:
             "\n".join(outcome.enforced),
             _stakes(outcome),
             ("equal" if outcome.honest else "DIFFERS") + ("" if outcome.passed else "\nFAILED"),
+            "holds" if outcome.audited else "FAILED",
         )
     console.print(table)
     for outcome in outcomes:

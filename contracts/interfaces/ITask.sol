@@ -408,6 +408,7 @@ interface ITask {
     // Settlement
 
     /// @param samples The opened sample total, before it is clamped.
+    /// @param proof With `y` the opening at the aggregate challenge: what `reportFalseVector` asks for.
     /// @param factor k of `COM(theta') = COM(theta) - k COM(c)`.
     event ResultAccepted(
         uint256 indexed round,
@@ -417,6 +418,7 @@ interface ITask {
         bytes32 vectorDigest,
         uint256 samples,
         uint256 y,
+        bytes proof,
         uint256 factor,
         bytes model,
         bytes32 modelDigest

@@ -57,6 +57,7 @@ abstract contract Settlement is Anchoring {
             vectorDigest,
             samples,
             y,
+            proof,
             factor,
             newModel,
             _modelDigest

@@ -80,6 +80,7 @@ def submit_aggregate(step: Step) -> None:
         vectorDigest=vector_digest,
         samples=samples,
         y=y,
+        proof=proof,
         factor=factor,
         model=after,
         modelDigest=keccak256(after),

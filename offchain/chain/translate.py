@@ -30,6 +30,7 @@ from offchain.protocol.chain import (
     ReportFalseNoise,
     ReportFalseResult,
     ReportFalseShare,
+    ReportFalseVector,
     ReportFalseWitness,
     ResultAccepted,
     ResultRejected,
@@ -178,6 +179,9 @@ def protocol_event(event: EventData, opened_at: int) -> Event | None:
                 samples=values["samples"],
                 factor=values["factor"],
                 model_digest=bytes(values["modelDigest"]),
+                commitments=bytes(values["commitments"]),
+                y=values["y"],
+                proof=bytes(values["proof"]),
             )
         case "ModelVoted":
             return ModelVoted(
@@ -272,19 +276,14 @@ def contract_call(call: Call, directory: Directory) -> tuple[str, tuple[Any, ...
                 sum(1 << cluster for cluster, _ in votes),
                 [signature for _, signature in votes],
             )
-        case ReportFalseResult():
-            return "reportFalseResult", (
-                call.round,
-                call.commitment_digest,
-                call.vector_digest,
-                call.signature,
-            )
         case _:
             return _report(call)
 
 
 def _report(
-    call: ReportFalseShare
+    call: ReportFalseResult
+    | ReportFalseVector
+    | ReportFalseShare
     | ReportFalseWitness
     | ReportEquivocation
     | ReportFalseAnchor
@@ -292,6 +291,9 @@ def _report(
     | ReportFalseNoise,
 ) -> tuple[str, tuple[Any, ...]]:
     match call:
+        case ReportFalseResult() | ReportFalseVector():
+            name = type(call).__name__
+            return name[0].lower() + name[1:], astuple(call)
         case ReportFalseShare():
             return "reportFalseShare", (
                 astuple(call.witness),

@@ -2,7 +2,8 @@
 
 A drill plays a case in one or two rounds, then a round without interference, and then lets
 everybody go home: claim, exit, withdraw. What the honest parties computed is compared with the
-result of a task of just those parties in which nothing was disturbed.
+result of a task of just those parties in which nothing was disturbed. In the end the whole task is
+audited from its public record.
 """
 
 from __future__ import annotations
@@ -32,15 +33,22 @@ OFFENCES = (
     "FalseVector",
 )
 Place = tuple[int, int]  # cluster and index of a device
+Auditor = Callable[[Web3, bytes], Sequence[str]]
+"""Audits the Contract S at an address; returns what is off."""
 ROUTINE = frozenset(
     {"RoundOpened", "NoiseRootRecorded", "ClusterAnchored", "CumulativeSubmitted", "ResultAccepted"}
 )
+# How S refuses a report of what another has reported before.
+SECOND = {f"report{offence}: NothingToSlash" for offence in OFFENCES} | {
+    f"report{offence}: RoundNotSettled" for offence in ("FalseResult", "FalseVector")
+}
 NOTICES = {
     "rejected": "reason",
     "dropped": "step",
     "cluster-failed": "why",
     "clusters-left-out": "clusters",
     "model-missing": "round",
+    "evidence-too-large": "why",
 }
 
 
@@ -62,6 +70,8 @@ class DrillOutcome:
         Of all reports.
     honest
         Whether the honest parties' result equals that of an undisturbed run.
+    audited
+        Whether everything holds in an audit of the task's public record.
     failures
         What was not as it should be; empty if all was.
     """
@@ -74,6 +84,7 @@ class DrillOutcome:
     stake_after: int | None
     gas: int
     honest: bool
+    audited: bool
     failures: tuple[str, ...]
 
     @property
@@ -136,11 +147,14 @@ class Drill:
         A local chain (anvil): time is moved.
     artifact
         Contract S.
+    auditor
+        Nodes and audit share no code, so a drill is given one.
     """
 
-    def __init__(self, web3: Web3, artifact: Artifact) -> None:
+    def __init__(self, web3: Web3, artifact: Artifact, auditor: Auditor) -> None:
         self._web3 = web3
         self._artifact = artifact
+        self._auditor = auditor
         self._reference = Reference(web3, artifact)
 
     def play(self, case: Case) -> DrillOutcome:
@@ -167,6 +181,10 @@ class Drill:
         played.expect(
             "transactions of the Authority", self._transactions_of_the_authority(stage), authority
         )
+        findings = [
+            f"audit: {found}" for found in self._auditor(self._web3, stage.contract.address)
+        ]
+        played.failures += findings
         culprit = stage.name_of(played.culprit.address) if played.culprit else None
         return DrillOutcome(
             case=case.name,
@@ -177,6 +195,7 @@ class Drill:
             stake_after=after,
             gas=sum(r.gas for r in stage.record.receipts if r.kind.startswith(("rep", "adv"))),
             honest=played.honest,
+            audited=not findings,
             failures=tuple(played.failures),
         )
 
@@ -258,7 +277,7 @@ class Drill:
             error = receipt.error
             if error is None or error == WITHHELD or receipt.sender == own:
                 continue
-            if ": NothingToSlash(" not in error:
+            if error.split("(")[0] not in SECOND:
                 played.failures.append(f"refused: {error}")
 
 

@@ -128,6 +128,14 @@ FRAUDS: Final = (
         offence="FalseResult",
         reporter="fog 1",
     ),
+    Case(
+        "false-vector",
+        f"a cloud {_told(frauds.false_vector)}",
+        frauds.false_vector,
+        TWO_CLUSTERS,
+        offence="FalseVector",
+        reporter="fog 0",
+    ),
 )
 
 

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from offchain.crypto.candidates import CandidateLeaf, NoiseCandidates
 from offchain.crypto.commitment import Commitment
-from offchain.crypto.curve import G1_GENERATOR
+from offchain.crypto.curve import G1_GENERATOR, g1_to_bytes
+from offchain.crypto.field import FieldVector
 from offchain.crypto.hashing import Digest
 from offchain.crypto.merkle import MerkleTree
 from offchain.nodes.drill_dealing import (
@@ -27,7 +28,8 @@ from offchain.nodes.drill_dealing import (
     wrong_share,
 )
 from offchain.nodes.drill_stage import Stage
-from offchain.protocol import anchoring, masking
+from offchain.protocol import aggregation, anchoring, masking
+from offchain.protocol.chain import SubmitAggregate
 from offchain.protocol.cluster_round import ClusterRound
 from offchain.protocol.device import Device
 from offchain.protocol.fog import Fog
@@ -224,4 +226,32 @@ def false_result(stage: Stage) -> Role:
     cloud = stage.clouds[0]
     to = stage.fogs[1]
     stage.alter(cloud, Result, lambda m: replace(m, commitment_digest=bytes(32)), to=to)
+    return cloud
+
+
+def _another_vector(vector: bytes) -> bytes:
+    """The same but for its last bit."""
+    return vector[:-1] + bytes([vector[-1] ^ 1])
+
+
+def false_vector(stage: Stage) -> Role:
+    """Settles with the digest of another vector than the sum, and hands that to the fogs."""
+    cloud = stage.clouds[0]
+
+    def lie(call: SubmitAggregate) -> SubmitAggregate:
+        """The true sum opens at any challenge, also at that of a false digest."""
+        if cloud._round is None:
+            raise DrillBroken("cloud 0: has no round")
+        sums = [cloud._round.sums[part.cluster] for part in call.clusters]
+        total = FieldVector.sum(sums)
+        digest = aggregation.vector_digest(_another_vector(total.to_bytes()))
+        included = sum(1 << part.cluster for part in call.clusters)
+        committed = stage.task.key.commit(total).digest
+        point = aggregation.aggregate_challenge(stage.task, call.round, included, committed, digest)
+        opening = stage.task.key.open_at(total, point)
+        proof = g1_to_bytes(opening.proof)
+        return with_fields(call, vector_digest=digest, y=opening.value, proof=proof)
+
+    stage.alter_call(SubmitAggregate, lie, sender=cloud)
+    stage.alter(cloud, Result, lambda m: replace(m, total=_another_vector(m.total)))
     return cloud

@@ -76,6 +76,9 @@ class ResultAccepted:
     samples: int
     factor: int
     model_digest: bytes
+    commitments: bytes = b""  # C points of 128 bytes (EIP-2537)
+    y: int = 0
+    proof: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,17 @@ class ReportFalseResult:
     signature: bytes
 
 
+@dataclass(frozen=True)
+class ReportFalseVector:
+    """Report an accepted digest whose preimage is not the committed vector, with its opening."""
+
+    round: int
+    vector: bytes
+    commitments: bytes
+    y: int
+    proof: bytes
+
+
 class Statement(IntEnum):
     """Messages of which nobody may sign two that differ for one round; numbered as in S."""
 
@@ -390,6 +404,7 @@ Call = (
     | SubmitAggregate
     | SubmitModel
     | ReportFalseResult
+    | ReportFalseVector
     | ReportFalseShare
     | ReportFalseWitness
     | ReportEquivocation

@@ -187,3 +187,9 @@ class ResultMismatch(ProtocolError):
     """The cloud's result does not match what Contract S holds."""
 
     code = "result"
+
+
+class EvidenceTooLarge(ProtocolError):
+    """S cannot be shown this evidence: it fits no transaction."""
+
+    code = "evidence-too-large"

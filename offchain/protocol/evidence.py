@@ -16,7 +16,7 @@ from offchain.crypto.hashing import address_word, tagged
 from offchain.crypto.merkle import MerkleTree
 from offchain.crypto.noise import noise_vector
 from offchain.protocol import messages
-from offchain.protocol.aggregation import envelope_signature
+from offchain.protocol.aggregation import envelope_signature, vector_digest
 from offchain.protocol.anchoring import bitmap
 from offchain.protocol.chain import (
     AdvanceNoiseCase,
@@ -25,10 +25,14 @@ from offchain.protocol.chain import (
     NoiseEvidence,
     ReportFalseAnchor,
     ReportFalseNoise,
+    ReportFalseResult,
     ReportFalseShare,
+    ReportFalseVector,
     ReportFalseWitness,
+    ResultAccepted,
     SignedWitness,
 )
+from offchain.protocol.errors import EvidenceTooLarge
 from offchain.protocol.masking import OpenedCandidate
 from offchain.protocol.role import ClusterRoster, Task
 from offchain.protocol.sharing import SelectedSet, coordinate
@@ -36,6 +40,10 @@ from offchain.protocol.statements import SignedStatement
 
 SLOTS_A_STEP: Final = 4096  # of a noise case: below 12 million gas
 NOTHING: Final = bytes(32)
+TRANSACTION_BYTES: Final = 131_072  # that Ethereum's nodes take
+_BESIDE_THE_VECTOR: Final = (
+    1_024  # of a report: the rest but for the commitments, with its envelope
+)
 _WORD_BITS: Final = 256
 _POINT: Final = 128
 
@@ -242,3 +250,31 @@ def anchor_evidence(
         if report is not None:
             return report
     return None
+
+
+# ---- results
+
+
+def false_result(
+    accepted: ResultAccepted, result: messages.Result, data: bytes
+) -> ReportFalseResult | ReportFalseVector:
+    """Report a result that is not the committed vector that S accepted, from its envelope ``data``.
+
+    Raises
+    ------
+    EvidenceTooLarge
+        When the bytes that S took the digest of fit no transaction.
+    """
+    digest = vector_digest(result.total)
+    given = (result.commitment_digest, digest)
+    if given != (accepted.commitment_digest, accepted.vector_digest):
+        return ReportFalseResult(result.round, *given, envelope_signature(data))
+    bound = TRANSACTION_BYTES - _BESIDE_THE_VECTOR - len(accepted.commitments)
+    if len(result.total) > bound:
+        raise EvidenceTooLarge(
+            f"vector of round {result.round}: {len(result.total)} bytes, "
+            f"at most {bound} fit the transaction of a report"
+        )
+    return ReportFalseVector(
+        result.round, result.total, accepted.commitments, accepted.y, accepted.proof
+    )

@@ -17,7 +17,6 @@ from offchain.protocol.chain import (
     ModelVoted,
     NoiseRootRecorded,
     RecordNoiseRoot,
-    ReportFalseResult,
     ResultAccepted,
     ResultRejected,
     RoundOpened,
@@ -25,6 +24,7 @@ from offchain.protocol.chain import (
 from offchain.protocol.cluster_round import ClusterRound, Outbox, Step
 from offchain.protocol.eip712 import SigningKey
 from offchain.protocol.errors import (
+    EvidenceTooLarge,
     ModelMismatch,
     ResultMismatch,
     TooEarly,
@@ -382,7 +382,7 @@ class Fog(Role):
             raise UnknownSender(f"sender: 0x{sender.hex()} is no cloud")
         late = self._unlearned.get(result.round)
         if late is not None and result.round < self._last_round and late.cloud == sender:
-            self._hand_out_statistics(late, aggregation.check_result(self.task, late, result))
+            self._hand_out_statistics(late, self._verified(late, result, data))
             return
         accepted = self._accepted
         ahead = result.round > self._last_round
@@ -390,19 +390,20 @@ class Fog(Role):
             raise TooEarly(f"result: S has accepted none in round {result.round} yet")
         if accepted is None or accepted.round != result.round or accepted.cloud != sender:
             raise WrongRound(f"result: round {result.round} has none of this cloud")
+        self._learn(accepted, self._verified(accepted, result, data))
+
+    def _verified(
+        self, accepted: ResultAccepted, result: messages.Result, data: bytes
+    ) -> FieldVector:
+        """The vector of a result; one that is not what S accepted is reported at once."""
         try:
-            total = aggregation.check_result(self.task, accepted, result)
+            return aggregation.check_result(self.task, accepted, result)
         except ResultMismatch:
-            self._transact(
-                ReportFalseResult(
-                    round=result.round,
-                    commitment_digest=result.commitment_digest,
-                    vector_digest=aggregation.vector_digest(result.total),
-                    signature=aggregation.envelope_signature(data),
-                )
-            )
+            try:
+                self._transact(evidence.false_result(accepted, result, data))
+            except EvidenceTooLarge as error:
+                self._note(error.code, round=result.round, why=str(error))
             raise
-        self._learn(accepted, total)
 
     def _learn(self, accepted: ResultAccepted, total: FieldVector) -> None:
         opened = self._opened

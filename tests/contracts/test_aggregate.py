@@ -41,7 +41,7 @@ def test_submit_aggregate__true_sum__accepted(task: Task, result: Aggregate) -> 
     assert task.contract.modelDigest() == keccak(encode_commitment(model))
     assert task.contract.previousModel().digest == keccak(task.encoded_model())
     assert task.contract.settledRounds() == 1
-    y = result.arguments(task.contract, task.model)[7]
+    y, proof = result.arguments(task.contract, task.model)[7:9]
     assert receipt.events == [
         task.contract.ResultAccepted(
             1,
@@ -51,6 +51,7 @@ def test_submit_aggregate__true_sum__accepted(task: Task, result: Aggregate) -> 
             result.vector_digest,
             samples,
             y,
+            proof,
             factor,
             encode_commitment(model),
             keccak(encode_commitment(model)),

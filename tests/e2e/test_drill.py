@@ -13,13 +13,14 @@ from offchain.chain.artifact import Artifact
 from offchain.nodes.drill import Drill
 from offchain.nodes.drill_cases import CASES, FRAUDS, SILENCES, UnknownCase, case_named
 
-drill_command = importlib.import_module("scripts.drill").cli
+drill_module = importlib.import_module("scripts.drill")
+drill_command = drill_module.cli
 MINIMAL = ("false-share", "only-cloud-keeps-result", "authority-gone")
 
 
 @pytest.fixture(scope="module")
 def drill(chain: object, web3: Web3, artifact: Artifact) -> Drill:
-    return Drill(web3, artifact)
+    return Drill(web3, artifact, drill_module.findings)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def test_case__played__goes_as_it_should(drill: Drill, name: str) -> None:
     outcome = drill.play(CASES[name])
     assert outcome.failures == ()
     assert outcome.honest
+    assert outcome.audited
     fraud = CASES[name] in FRAUDS
     assert (outcome.stake_after == 0) == fraud
     fees = sum(said.endswith(" a fee") for said in outcome.enforced)
@@ -46,6 +48,7 @@ def test_cases__every_fraud_of_the_protocol_and_every_silence__are_there() -> No
         "FalseAnchor",
         "FalseNoise",
         "FalseResult",
+        "FalseVector",
     }
     assert {case.offence for case in SILENCES} == {""}
     assert len(CASES) == len(FRAUDS) + len(SILENCES) >= 14
@@ -64,6 +67,22 @@ def test_case__that_nobody_reports__fails(drill: Drill) -> None:
     assert not outcome.honest
 
 
+def test_case__whose_audit_finds_something__fails(web3: Web3, artifact: Artifact) -> None:
+    """Whatever else went as it should."""
+    audits: list[bytes] = []
+
+    def find(node: Web3, contract: bytes) -> list[str]:
+        assert node.eth.get_code(Web3.to_checksum_address(contract))
+        audits.append(contract)
+        return ["Slashed.burnt: 1, expected 2"]
+
+    outcome = Drill(web3, artifact, find).play(CASES["authority-gone"])
+    assert outcome.failures == ("audit: Slashed.burnt: 1, expected 2",)
+    assert not outcome.audited
+    assert not outcome.passed
+    assert len(audits) == 1
+
+
 def test_case__unknown__named(drill: Drill) -> None:
     with pytest.raises(UnknownCase, match="--case: false-friend: none of false-share, "):
         case_named("false-friend")
@@ -79,7 +98,7 @@ def test_command__list__names_and_tells_every_case() -> None:
 
 
 def test_outcomes__as_json_and_as_a_table__say_the_same(drill: Drill) -> None:
-    module = importlib.import_module("scripts.drill")
+    module = drill_module
     outcome = drill.play(CASES["two-packets"])
     plain = json.loads(module.to_json([outcome]))
     assert plain["passed"] is True

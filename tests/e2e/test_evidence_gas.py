@@ -109,3 +109,26 @@ def test_noise_case__capacity_4096_in_one_step__within_12_million_gas(
     assert stage.round().settled
     (gas,) = reports(stage, "advanceNoiseCase")
     assert gas <= STEP_LIMIT
+
+
+def test_false_vector__capacity_2048__fits_a_transaction(node: Web3, artifact: Artifact) -> None:
+    """The largest vector that does."""
+    stage = at_capacity(node, artifact, 2048)
+    frauds.false_vector(stage)
+    stage.round()
+    (report,) = [r for r in stage.record.receipts if r.kind == "reportFalseVector"]
+    assert report.error is None
+    assert report.gas < TRANSACTION
+    assert stage.phase == "Failed"  # rejected, and there is no other cloud
+
+
+@pytest.mark.full
+def test_false_vector__capacity_4096__noted_with_the_bound(node: Web3, artifact: Artifact) -> None:
+    stage = at_capacity(node, artifact, 4096)
+    frauds.false_vector(stage)
+    assert stage.round().settled
+    assert reports(stage, "reportFalseVector") == []
+    (note,) = stage.notes("evidence-too-large")
+    assert note["why"] == (
+        "vector of round 1: 131072 bytes, at most 129920 fit the transaction of a report"
+    )

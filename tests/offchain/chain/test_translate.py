@@ -173,6 +173,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "vectorDigest": DIGEST,
         "samples": 7,
         "y": 1,
+        "proof": bytes(48),
         "factor": 8,
         "model": POINT,
         "modelDigest": bytes(32),
