@@ -17,7 +17,8 @@ from offchain.chain.contract import ContractS
 from offchain.chain.provider import connect
 from offchain.errors import VerifogError
 from offchain.nodes.admission import admit
-from offchain.nodes.authority import KITS, initialise, open_office
+from offchain.nodes.authority import BROKER, KITS, initialise, open_office
+from offchain.nodes.upkeep import add_device, renew
 from scripts._node import config_option
 
 
@@ -55,6 +56,50 @@ def init(config: Path, as_json: bool) -> None:
         return
     click.echo(f"Authority: {address} (send it ether before you deploy)")
     click.echo(f"{len(names)} kits in {office.folder / KITS}: {names[0]} to {names[-1]}")
+
+
+@cli.command(name="add-device")
+@config_option("authority.toml")
+@click.option("--cluster", type=int, required=True, help="Cluster that it joins, from 0.")
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file with its rows, copied into the kit. Default: its operator puts rows.csv there.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, nothing else.")
+@reported
+def add_device_command(config: Path, cluster: int, rows: Path | None, as_json: bool) -> None:
+    """Make the kit of one more device for a task that runs; then `ape run authority admit`."""
+    office = open_office(config)
+    name = add_device(office, cluster, rows, datetime.now(UTC))
+    account = "0x" + office.nodes()[name].hex()
+    if as_json:
+        click.echo(json.dumps({"node": name, "account": account}))
+        return
+    click.echo(f"{name}, account {account}: {office.kit(name)}")
+    click.echo(f"Next: ape run authority admit --config {config}")
+
+
+@cli.command(name="renew")
+@config_option("authority.toml")
+@click.option("--node", "names", multiple=True, help="A node, or broker; repeatable. Default: all.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Default: kits.certificate_days.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, nothing else.")
+@reported
+def renew_command(config: Path, names: tuple[str, ...], days: int | None, as_json: bool) -> None:
+    """Issue new certificates before the old ones expire. Accounts and the task stay as they are.
+
+    They lie in the kits (hand over node.pem, node.key, authority.pem) and in the broker's folder.
+    """
+    office = open_office(config)
+    renewed = renew(office, names, datetime.now(UTC), days)
+    if as_json:
+        click.echo(json.dumps({"renewed": renewed}))
+        return
+    click.echo(
+        f"{len(renewed)} certificates, in {office.folder / KITS} and {office.folder / BROKER}"
+    )
+    click.echo("Nodes take theirs at the next connection; send the broker SIGHUP")
 
 
 @cli.command(name="admit")

@@ -8,8 +8,8 @@ from web3 import Web3
 from offchain.chain.contract import ContractS, Prepared
 from offchain.chain.translate import checksum
 from offchain.nodes.authority import BROKER, Office
-from offchain.nodes.errors import NodeError
-from offchain.nodes.kit import NodeKeys, read_keys
+from offchain.nodes.errors import KitRefused, NodeError
+from offchain.nodes.kit import ACCOUNT_FILE, NodeKeys, read_keys
 from offchain.nodes.simulation import ADMISSIONS_PER_TRANSACTION, ETHER, admission
 from offchain.nodes.task_file import TASK_FILE, VERSION, TaskFile, learning_of, write_task
 from offchain.nodes.training import STATISTICS_ATTEMPTS
@@ -103,16 +103,27 @@ def admit(office: Office, contract: ContractS) -> int:
         When a kit is missing, or S refuses somebody.
     """
     key = office.key
-    kits = [read_keys(office.kit(name), office.kit_unlock(name)) for name in office.names()]
+    kits = _kits(office, contract)
     admission_ = _Admission(office, contract, key)
     admission_.run(kits)
     _require_places(contract, kits)
     task = _task_file(office, contract)
-    for name in office.names():
-        write_task(office.kit(name) / TASK_FILE, task, key)
+    for keys in kits:
+        write_task(office.kit(keys.name) / TASK_FILE, task, key)
     write_task(office.folder / TASK_FILE, task, key)
     write_broker(broker_settings(office, contract))
     return admission_.transactions
+
+
+def _kits(office: Office, contract: ContractS) -> list[NodeKeys]:
+    """Keys of the kits that are here; one that was handed over must be admitted already."""
+    found = []
+    for name, account in office.nodes().items():
+        if (office.kit(name) / ACCOUNT_FILE).exists():
+            found.append(read_keys(office.kit(name), office.kit_unlock(name)))
+        elif not contract.call("member", checksum(account))[0]:
+            raise KitRefused(f"{office.kit(name)}: not here, and {name} is not admitted yet")
+    return found
 
 
 def _require_places(contract: ContractS, kits: Sequence[NodeKeys]) -> None:

@@ -4,7 +4,7 @@ Its folder, beside the configuration file:
 
 | path | holds |
 |---|---|
-| ``authority/`` | its account and the certificate authority, both encrypted |
+| ``authority/`` | its account and the certificate authority, both encrypted; accounts by name |
 | ``kits/NAME/`` | the start-up kit of each node, to be handed over and then deleted here |
 | ``broker/`` | configuration, access list and certificate of the message broker |
 | ``deployment.json`` | the record of the deployment |
@@ -12,8 +12,9 @@ Its folder, beside the configuration file:
 
 import csv
 import datetime as dt
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -70,6 +71,7 @@ _LOG = logging.getLogger(__name__)
 KITS: Final = "kits"
 RECORD: Final = "deployment.json"
 BROKER: Final = "broker"
+NODES_FILE: Final = "nodes.json"
 
 
 class Terms(Section, frozen=True, kw_only=True):
@@ -193,14 +195,33 @@ class Office:
         text = self.config.kits.passphrase
         return Passphrase(text) if text else KeyFile(self.kit(name) / UNLOCK_FILE)
 
-    def names(self) -> Iterator[str]:
-        """Names of all nodes: clouds, then each fog with its devices."""
-        for cloud in range(self.config.kits.clouds):
-            yield f"cloud-{cloud}"
-        for cluster, size in enumerate(self.plan.clusters):
-            yield f"fog-{cluster}"
-            for index in range(size):
-                yield f"device-{cluster}-{index}"
+    def nodes(self) -> dict[str, bytes]:
+        """Accounts of all nodes by name: clouds, each fog with its devices, those added later.
+
+        Raises
+        ------
+        KitRefused
+            When there are none yet.
+        """
+        path = self.own / NODES_FILE
+        try:
+            held = json.loads(path.read_bytes())
+            return {name: bytes.fromhex(account[2:]) for name, account in held.items()}
+        except OSError as error:
+            raise KitRefused(f"{path}: {error.strerror}: run `ape run authority init`") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise KitRefused(f"{path}: damaged: {error}") from None
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all nodes, in that order."""
+        return tuple(self.nodes())
+
+    def register(self, keys: Sequence[NodeKeys]) -> None:
+        """Note nodes that have keys now."""
+        known = self.nodes() if (self.own / NODES_FILE).exists() else {}
+        known |= {one.name: one.signing.address for one in keys}
+        held = {name: "0x" + account.hex() for name, account in known.items()}
+        write_whole(self.own / NODES_FILE, json.dumps(held, indent=1).encode() + b"\n")
 
 
 def open_office(path: Path) -> Office:
@@ -252,25 +273,39 @@ def initialise(office: Office, now: dt.datetime) -> list[str]:
     write_account(office.own / ACCOUNT_FILE, identities.authority, unlock)
     certificates = CertificateAuthority.create("of Verifog", now)
     certificates.save(office.own, _certificate_password(unlock))
-    days = office.config.kits.certificate_days
     nodes = root.child(b"nodes")
-    made = []
+    made: list[NodeKeys] = []
     for number, keys in enumerate(_all_keys(identities, nodes.child_seed)):
-        kit = office.kit(keys.name)
-        make_folder(kit)
-        opens = office.kit_unlock(keys.name)
-        if isinstance(opens, KeyFile):
-            KeyFile.create(opens.path)
-        write_keys(kit, keys, opens)
-        issued = certificates.issue_node(keys.signing.address, now, days)
-        issued.write(kit, CERTIFICATE_NAME, certificates.certificate)
-        write_whole(kit / CONFIG_FILE, _node_config(office, keys, number).encode())
-        made.append(keys.name)
+        write_kit(office, keys, number, certificates, now)
+        made.append(keys)
     if office.config.kits.rows:
         _write_rows(office)
-    broker = certificates.issue_broker([office.config.broker.host], now, days)
-    broker.write(office.folder / BROKER, "broker", certificates.certificate)
-    return made
+    broker = certificates.issue_broker(
+        [office.config.broker.host], now, office.config.kits.certificate_days
+    )
+    broker.write(office.folder / BROKER, BROKER, certificates.certificate)
+    office.register(made)
+    return [keys.name for keys in made]
+
+
+def write_kit(
+    office: Office,
+    keys: NodeKeys,
+    number: int,
+    certificates: CertificateAuthority,
+    now: dt.datetime,
+) -> None:
+    """Write the kit of the node of a number: keys, certificate, configuration."""
+    kit = office.kit(keys.name)
+    make_folder(kit)
+    opens = office.kit_unlock(keys.name)
+    if isinstance(opens, KeyFile):
+        KeyFile.create(opens.path)
+    write_keys(kit, keys, opens)
+    days = office.config.kits.certificate_days
+    issued = certificates.issue_node(keys.signing.address, now, days)
+    issued.write(kit, CERTIFICATE_NAME, certificates.certificate)
+    write_whole(kit / CONFIG_FILE, _node_config(office, keys, number).encode())
 
 
 def _all_keys(identities: Identities, seed: Callable[[bytes], bytes]) -> Iterator[NodeKeys]:
@@ -281,6 +316,17 @@ def _all_keys(identities: Identities, seed: Callable[[bytes], bytes]) -> Iterato
         for index, device in enumerate(identities.devices[cluster]):
             own = seed(b"device node %d %d" % (cluster, index))
             yield NodeKeys("device", cluster, index, device.signing, own, device)
+
+
+def certificate_authority(office: Office) -> CertificateAuthority:
+    """What issues certificates.
+
+    Raises
+    ------
+    CredentialsError
+        When its files are missing or damaged.
+    """
+    return CertificateAuthority.load(office.own, _certificate_password(office.unlock))
 
 
 def _certificate_password(unlock: Unlock) -> bytes:

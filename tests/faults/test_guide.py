@@ -34,7 +34,7 @@ SEPOLIA = 11_155_111
 GWEI = 10**9
 BLOCK_TIME = 12
 FAUCET = 5 * 10**17  # what the guide says is enough
-LAST_SECTION = "Watching it"
+NEXT_SECTION = "While it runs"
 PATIENCE = 900.0
 COPIED = ("ape-config.yaml", "contracts", "scripts", "offchain", "pyproject.toml", ".build")
 LINKED = ("node_modules", "tools")
@@ -44,7 +44,7 @@ BLOCK = re.compile(r"^```(sh|toml)\n(.*?)^```$", re.M | re.S)
 
 def blocks() -> list[tuple[str, str]]:
     """Language and text of the code blocks of the walk, in order."""
-    walk = GUIDE.read_text().split(f"## {LAST_SECTION}")[0]
+    walk = GUIDE.read_text().split(f"## {NEXT_SECTION}")[0]
     return BLOCK.findall(walk)
 
 
