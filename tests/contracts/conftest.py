@@ -7,6 +7,7 @@ import pytest
 
 from tests.contracts.builders import Device, encode_commitment
 from tests.contracts.deployed import PARAMETERS, Task, initial_model
+from tests.contracts.receivers import compiled_receivers
 
 DEVICES = 5
 
@@ -19,6 +20,12 @@ def authority(accounts: Any) -> Any:
 @pytest.fixture(scope="session")
 def outsider(accounts: Any) -> Any:
     return accounts[9]
+
+
+@pytest.fixture(scope="session")
+def receivers() -> dict[str, Any]:
+    """Contracts that are paid and make trouble, by name."""
+    return dict(compiled_receivers())
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,8 @@
 """Rewards and accounts: who earns what, who is paid, and that nothing is lost or made."""
 
-import json
-import subprocess
 from typing import Any
 
 import ape
-import pytest
-from ape.contracts import ContractContainer
-from ethpm_types import ContractType
-from solcx.install import get_executable
 
 from tests.contracts.builders import RESULT_TYPE, Aggregate, Device, sign_typed
 from tests.contracts.deployed import ANCHORING, PARAMETERS, Task
@@ -19,60 +13,6 @@ FOGS = REWARD * 20 // 100
 FOG_SHARE = FOGS // 2
 DEVICE_SHARE = (REWARD - CLOUD_SHARE - FOGS) // 10
 PAID = CLOUD_SHARE + 2 * FOG_SHARE + 10 * DEVICE_SHARE
-
-RECEIVERS = """
-// SPDX-License-Identifier: MIT
-pragma solidity =0.8.37;
-contract Reentrant {
-    bytes public payload;
-    uint256 public entries;
-    bool public succeeded;
-    function prime(bytes calldata payload_) external { payload = payload_; }
-    receive() external payable {
-        entries += 1;
-        if (entries < 3) (succeeded,) = msg.sender.call(payload);
-    }
-}
-contract Refusing {
-    receive() external payable {
-        assembly { revert(0, 1000000) }
-    }
-}
-"""
-
-
-def container(name: str, output: dict[str, Any]) -> ContractContainer:
-    evm = output["evm"]
-    kind = ContractType(
-        contractName=name,
-        abi=output["abi"],
-        deploymentBytecode={"bytecode": "0x" + evm["bytecode"]["object"]},
-        runtimeBytecode={"bytecode": "0x" + evm["deployedBytecode"]["object"]},
-    )
-    return ContractContainer(kind)
-
-
-@pytest.fixture(scope="session")
-def receivers() -> dict[str, Any]:
-    """The two contracts above, compiled as the product is."""
-    settings = {
-        "evmVersion": "osaka",
-        "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
-    }
-    task = {
-        "language": "Solidity",
-        "sources": {"receivers.sol": {"content": RECEIVERS}},
-        "settings": settings,
-    }
-    done = subprocess.run(
-        [get_executable("0.8.37"), "--standard-json"],
-        input=json.dumps(task),
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    compiled = json.loads(done.stdout)["contracts"]["receivers.sol"]
-    return {name: container(name, output) for name, output in compiled.items()}
 
 
 def closed(task: Task, rounds: int = 1, **changes: Any) -> None:
