@@ -106,7 +106,7 @@ TRANSACTION_ITEMS = (
     *("parity", "r", "s"),
 )
 LEAVES = 12  # of one argument
-RANDOM_BYTES = {"minimal": 40, "full": 1000}  # of one record
+RANDOM_BYTES = {"minimal": 40, "full": 150}  # of one record, an audit each
 
 
 @pytest.fixture(scope="session")
