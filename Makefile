@@ -3,7 +3,10 @@
 
 PRESET ?= minimal
 ARGS ?=
-SUITES ?= tests/offchain tests/contracts tests/e2e tests/faults
+# Ape's node keeps every step of every transaction. At full size it takes 10 GB for some of the
+# contracts' tests: there each file has a node of its own.
+CONTRACTS = $(if $(filter full,$(PRESET)),$(wildcard tests/contracts/test_*.py),tests/contracts)
+SUITES ?= tests/offchain $(CONTRACTS) tests/e2e tests/faults
 # The transport's tests want a message broker (mosquitto), and some minutes.
 IGNORED := $(if $(filter full,$(PRESET)),,--ignore=tests/offchain/transport)
 FORGE_PROFILE = $(if $(filter full,$(PRESET)),full,default)
