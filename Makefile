@@ -17,8 +17,8 @@ STAMP_KEY := $(shell (pwd; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.setup-$(STAMP_KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train cluster chaos test test-ape test-forge test-full symbolic bench \
-	bench-full lint format snapshots lock clean
+.PHONY: help setup train cluster chaos test test-ape test-forge test-full symbolic mutants \
+	bench bench-full lint format snapshots lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -60,6 +60,9 @@ test-full: ## Run all tests at full size
 
 symbolic: setup ## Prove the accounting of Contract S for all amounts, with Halmos (minutes)
 	@sh tools/symbolic.sh $(ARGS)
+
+mutants: setup ## Change Contract S in a sample of places, one at a time: which does no test notice?
+	$(BIN)/python tools/mutate.py $(ARGS)
 
 bench: setup ## Measure speed, size and gas beside Flower (10 minutes); refresh docs/performance.md
 	$(BIN)/ape compile --force >/dev/null

@@ -120,7 +120,7 @@ abstract contract Cast {
         _fund(100 * REWARD);
     }
 
-    function parameters() public pure returns (ITask.TaskParameters memory p) {
+    function parameters() public pure virtual returns (ITask.TaskParameters memory p) {
         p.capacity = 64;
         p.packing = 1;
         p.chunks = 1;
