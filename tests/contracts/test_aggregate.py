@@ -120,9 +120,12 @@ def test_submit_aggregate__one_cluster_left_out_before_the_deadline__refused(
 
 
 @pytest.mark.parametrize("included", [0, 0b111, 0b11 | 1 << 64, 1 << 255])
+@pytest.mark.parametrize("late", [False, True], ids=["before the deadline", "after it"])
 def test_submit_aggregate__cluster_that_did_not_submit__refused(
-    task: Task, result: Aggregate, included: int
+    task: Task, result: Aggregate, included: int, late: bool
 ) -> None:
+    if late:
+        task.at(task.round.cumulativeDeadline)
     with ape.reverts(task.contract.WrongInclusion, included=included, submitted=0b11):
         task.submit_aggregate(result, included=included)
 
