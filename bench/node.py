@@ -55,7 +55,8 @@ def local_node() -> Iterator[Web3]:
     """Start anvil with the rules of Osaka; stop it at the end."""
     port = free_port()
     command = [str(ANVIL), "--port", str(port), "--hardfork", "osaka", "--silent"]
-    process = subprocess.Popen([*command, "--prune-history"], stdin=subprocess.DEVNULL)
+    # Some states are kept: who asks for the latest may be answered after the next block.
+    process = subprocess.Popen([*command, "--prune-history", "64"], stdin=subprocess.DEVNULL)
     try:
         yield _connected(port, process)
     finally:

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from bench import __main__ as command
 from bench import gas, report
+from bench.measure import Failed
 
 
 def case(name, series, devices, cpu, slots=4096, seconds=2.0):
@@ -148,3 +150,15 @@ def test_round_gas__from_the_snapshot__adds_up_all_transactions():
     assert found["gas"] == 10 + 4 * (1000 + 500 + 10) + 100 + 3 * 10
     assert found["gas per device"] == round(found["gas"] / 100)
     assert gas.prices(10**9)["mainnet"]["ether"] == gas.GWEI["mainnet"]
+
+
+@pytest.mark.parametrize(
+    ("told", "failed"),
+    [("Traceback\nStuck: no round", True), ("x\nBrokerMissing: no mosquitto", False)],
+)
+def test_broker__its_part_fails__what_else_was_measured_is_not_lost(monkeypatch, told, failed):
+    def part(*_: object) -> None:
+        raise Failed(told)
+
+    monkeypatch.setattr(command, "run_part", part)
+    assert command.broker(full=False) == {"missing": told.splitlines()[-1], "failed": failed}
