@@ -23,7 +23,15 @@ ADDRESS_BYTES: Final = 20
 _RECIPIENT: Final = {0: 3, 1: 4, 2: 5, 3: 5, 4: 5}  # its place, by type; value and data follow
 _LENGTH: Final = {0: 9, 1: 11, 2: 12, 3: 14, 4: 13}
 _LAST_LEGACY_TYPE: Final = 0xBF
-_NO_PROOF: Final = (BadTrieProof, InvalidNode, ValidationError, ValueError, TypeError, IndexError)
+_NO_PROOF: Final = (
+    rlp.exceptions.RLPException,
+    BadTrieProof,
+    InvalidNode,
+    ValidationError,
+    ValueError,
+    TypeError,
+    IndexError,
+)
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -235,5 +243,5 @@ def proven_value(root: bytes, key: bytes, proof: tuple[bytes, ...]) -> bytes | N
     try:
         nodes = [rlp.decode(node) for node in proof]
         return bytes(HexaryTrie.get_from_proof(root, key, nodes)) or None
-    except (rlp.exceptions.RLPException, *_NO_PROOF):
+    except _NO_PROOF:
         return None

@@ -172,25 +172,23 @@ def with_words(call: ReportEquivocation, place: int, value: int) -> ReportEquivo
 
 
 def of_round(call: Any, number: int) -> Any:
-    match call:
-        case ReportFalseShare() | ReportFalseWitness():
-            return with_witness(call, round=number)
-        case ReportFalseNoise():
-            return with_noise(call, batch=number)
-        case ReportEquivocation():
-            return with_words(call, 0, number)
-    return replace(call, round=number)
+    return _stated(call, "round", number, 0)
 
 
 def of_cluster(call: Any, cluster: int) -> Any:
+    return _stated(call, "cluster", cluster, 1)
+
+
+def _stated(call: Any, name: str, value: int, place: int) -> Any:
+    """With another value of a field, which is a word at some place where all fields are words."""
     match call:
         case ReportFalseShare() | ReportFalseWitness():
-            return with_witness(call, cluster=cluster)
+            return with_witness(call, **{name: value})
         case ReportFalseNoise():
-            return with_noise(call, cluster=cluster)
+            return with_noise(call, **{"batch" if name == "round" else name: value})
         case ReportEquivocation():
-            return with_words(call, 1, cluster)
-    return replace(call, cluster=cluster)
+            return with_words(call, place, value)
+    return replace(call, **{name: value})
 
 
 def refused_as_strange(court: Court, call: Any) -> None:

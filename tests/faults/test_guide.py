@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import pytest
 from rich.console import Console
 from web3 import Web3
 
-from offchain.nodes.processes import LocalChainProcess, free_port
+from offchain.nodes.processes import LocalChainProcess, free_port, wait_until
 from offchain.nodes.status import read_status
 from tests.offchain.transport.broker import mosquitto
 
@@ -91,14 +91,6 @@ class Terminal:
                 os.killpg(group, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-
-def wait_for(what: Callable[[], Any], name: str) -> Any:
-    until = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < until, name
-        time.sleep(0.5)
-    return found
 
 
 @pytest.fixture
@@ -189,7 +181,7 @@ class Walk:
                 self.terminal.say("two blocks replaced; base fee 10 gwei")
             return bool(status.get("ended"))
 
-        wait_for(over, "the end of the task")
+        wait_until(over, "the end of the task", PATIENCE)
         assert reorganised
 
 
@@ -217,7 +209,7 @@ def test_guide__typed_as_written_on_a_chain_like_sepolia__ends_with_an_audited_t
     def ended() -> bool:
         return not any(_runs(int(path.read_text())) for path in plant.glob("kits/*/pid"))
 
-    wait_for(ended, "nodes end")
+    wait_until(ended, "nodes end", PATIENCE)
     for kit in plant.glob("kits/*"):
         log = (kit / "log").read_text()
         assert "stopped" in log.splitlines()[-1], log
