@@ -7,19 +7,25 @@ checked. A device that cheats on one candidate is caught with probability 1 - 1/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from offchain.crypto.commitment import Commitment, CommitmentKey
 from offchain.crypto.errors import NoiseError, RangeError
+from offchain.crypto.field import FieldVector
 from offchain.crypto.hashing import Digest, address_word, challenge, parse_digest, tagged, word
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.merkle import MerkleTree, verify_path
 from offchain.crypto.noise import NoiseSeed, noise_vector
 from offchain.crypto.opening import check_vectors
 from offchain.crypto.randomness import Randomness
+
+# The built-in `map`, or one that has others compute: `Crew.map` of offchain.nodes.
+Spread: TypeAlias = Callable[
+    [Callable[[NoiseSeed, SlotLayout], FieldVector], Sequence[NoiseSeed], Sequence[SlotLayout]],
+    Iterable[FieldVector],
+]
 
 LEAF_TAG: Final = "verifog noise candidate v1"
 CHOICE_TAG: Final = "verifog noise choice v1"
@@ -127,14 +133,10 @@ class NoiseCandidates:
         layout: SlotLayout,
         shape: NoiseShape,
         randomness: Randomness,
-        executor: Executor | None = None,
     ) -> NoiseCandidates:
-        """Draw fresh seeds and commit to their noise.
-
-        Costs one commitment of short elements per candidate, on the threads of `executor` if given.
-        """
+        """Draw fresh seeds and commit to their noise: a commitment of short elements each."""
         seeds = tuple(NoiseSeed.draw(randomness) for _ in range(shape.leaves))
-        return NoiseCandidates.from_seeds(key, layout, shape, seeds, executor)
+        return NoiseCandidates.from_seeds(key, layout, shape, seeds)
 
     @staticmethod
     def from_seeds(
@@ -142,7 +144,6 @@ class NoiseCandidates:
         layout: SlotLayout,
         shape: NoiseShape,
         seeds: Sequence[NoiseSeed],
-        executor: Executor | None = None,
     ) -> NoiseCandidates:
         """Rebuild the candidates from stored seeds.
 
@@ -153,12 +154,11 @@ class NoiseCandidates:
         """
         if len(seeds) != shape.leaves:
             raise RangeError("noise seeds", len(seeds), shape.leaves, shape.leaves)
-        vectors = [noise_vector(seed, layout) for seed in seeds]
         leaves = tuple(
-            CandidateLeaf(*divmod(i, shape.per_round), seed.seed_hash, commitment)
-            for i, (seed, commitment) in enumerate(
-                zip(seeds, key.commit_many(vectors, executor), strict=True)
+            CandidateLeaf(
+                *divmod(i, shape.per_round), seed.seed_hash, key.commit(noise_vector(seed, layout))
             )
+            for i, seed in enumerate(seeds)
         )
         return NoiseCandidates(
             shape, tuple(seeds), leaves, MerkleTree([leaf.data for leaf in leaves])
@@ -228,11 +228,12 @@ def locate_bad_candidates(
     layout: SlotLayout,
     opened: Sequence[tuple[NoiseSeed, CandidateLeaf]],
     randomness: Randomness,
+    spread: Spread = map,
 ) -> list[int]:
     """Return the indices of opened seeds that do not give their leaf's hash and commitment.
 
-    Takes the candidates of many devices together: all noise is recomputed, but one sum of products
-    checks all commitments where they are right.
+    Takes the candidates of many devices together: all noise is recomputed, through `spread`, but
+    one sum of products checks all commitments where they are right.
     """
     wrong_hash = {
         i
@@ -240,7 +241,8 @@ def locate_bad_candidates(
         if seed.seed_hash != leaf.seed_hash or leaf.commitment.chunks != layout.chunks
     }
     rest = [i for i in range(len(opened)) if i not in wrong_hash]
-    claims = [(noise_vector(opened[i][0], layout), opened[i][1].commitment) for i in rest]
+    vectors = spread(noise_vector, [opened[i][0] for i in rest], [layout] * len(rest))
+    claims = [(vector, opened[i][1].commitment) for i, vector in zip(rest, vectors, strict=True)]
     wrong = {rest[i] for i in check_vectors(key, claims, randomness)}
     return sorted(wrong_hash | wrong)
 

@@ -7,7 +7,6 @@ A vector of C chunks of D elements is u(X) = sum_c X^(D c) u_c(X); its commitmen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -225,15 +224,6 @@ class CommitmentKey:
             If the vector is empty or not a whole number of chunks.
         """
         return Commitment(tuple(self._commit_chunk(chunk) for chunk in self._chunks(vector)))
-
-    def commit_many(
-        self, vectors: Sequence[FieldVector], executor: Executor | None = None
-    ) -> list[Commitment]:
-        """Commit to several vectors, on the threads of `executor` if one is given.
-
-        The sums of products run outside the interpreter lock, so threads do help.
-        """
-        return list((executor.map if executor else map)(self.commit, vectors))
 
     def fold(self, vector: FieldVector, point: int) -> FieldVector:
         """Return sum_c point^(D c) u_c, the one chunk whose value at `point` is u(point)."""

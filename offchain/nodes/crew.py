@@ -2,25 +2,28 @@
 
 The interpreter runs one thread at a time, and half of what a device computes is Python. A crew
 forks the process once its nodes are made; from then on each worker alone knows the state of its
-nodes, and messages and events cross to it as they would over a network.
+nodes, and messages and events cross to it as they would over a network. While nothing is under way
+to them, workers compute for the nodes that stayed (`Crew.map`).
 """
 
 import multiprocessing
 import resource
 import sys
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from offchain.errors import VerifogError
 from offchain.protocol.role import Effect, Role
 
 Method = Literal["receive", "observe", "tick"]
 Done = tuple[list[Effect], float]
+T = TypeVar("T")
 
 
 class CrewLost(VerifogError):
@@ -40,6 +43,14 @@ class Order:
         started = time.perf_counter()
         effects: list[Effect] = getattr(role, self.method)(self.argument)
         return effects, time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Something to compute that is no node's."""
+
+    function: Callable[..., Any]
+    arguments: Sequence[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class Crew:
             self._ends.append(here)
             self._processes.append(process)
         self._threads = ThreadPoolExecutor(workers)
+        self._busy = [threading.Lock() for _ in self._ends]
 
     def __contains__(self, address: bytes) -> bool:
         return address in self._place
@@ -107,6 +119,22 @@ class Crew:
         answers = [iter(future.result()) for future in handed]
         return [next(answers[self._place[order.role]]) for order in orders]
 
+    def map(self, function: Callable[..., T], *arguments: Sequence[Any]) -> Iterator[T]:
+        """As the built-in `map`, computed by the workers once they have done what they were told.
+
+        Function and arguments must be such as can be pickled.
+
+        Raises
+        ------
+        CrewLost
+            When a worker has ended.
+        """
+        items = list(zip(*arguments, strict=True))
+        workers = range(len(self._ends))
+        parts = [_Call(function, items[worker :: len(workers)]) for worker in workers]
+        found = [iter(part) for part in self._threads.map(self._ask, workers, parts)]
+        return (next(found[i % len(workers)]) for i in range(len(items)))
+
     def usage(self) -> Usage:
         """What the workers have used so far."""
         used = [self._ask(worker, "usage") for worker in range(len(self._ends))]
@@ -124,19 +152,17 @@ class Crew:
 
     def _exchange(self, worker: int, share: Iterable[Order]) -> list[Done]:
         # One by one: a worker begins with the first while the others are on their way.
-        end = self._ends[worker]
-        try:
-            for order in share:
-                end.send(order)
-        except OSError as error:
-            raise CrewLost(f"crew: worker {worker} has ended: {error}") from None
-        done: list[Done] = self._ask(worker, "done")
+        done: list[Done] = self._ask(worker, *share, "done")
         return done
 
-    def _ask(self, worker: int, question: str) -> Any:
+    def _ask(self, worker: int, *questions: object) -> Any:
+        """What a worker answers to the last of some things that it is told."""
+        end = self._ends[worker]
         try:
-            self._ends[worker].send(question)
-            answer = self._ends[worker].recv()
+            with self._busy[worker]:
+                for question in questions:
+                    end.send(question)
+                answer = end.recv()
         except (OSError, EOFError) as error:
             raise CrewLost(f"crew: worker {worker} has ended: {error!r}") from None
         if isinstance(answer, Exception):
@@ -157,6 +183,8 @@ def _work(end: Connection, roles: dict[bytes, Role]) -> None:
             return
         if order == "usage":
             end.send(_usage())
+        elif isinstance(order, _Call):
+            end.send(_compute(order))
         elif order == "done":
             end.send(failure or done)
             done, failure = [], None
@@ -165,6 +193,13 @@ def _work(end: Connection, roles: dict[bytes, Role]) -> None:
                 done.append(order.carry_out(roles[order.role]))
             except Exception as error:  # noqa: BLE001 - raised again where it is waited for
                 failure = error
+
+
+def _compute(call: _Call) -> list[Any] | Exception:
+    try:
+        return [call.function(*one) for one in call.arguments]
+    except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+        return error
 
 
 def _usage() -> tuple[float, int]:

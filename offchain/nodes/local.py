@@ -15,6 +15,7 @@ from offchain.chain.port import ChainPort, Receipt
 from offchain.errors import VerifogError
 from offchain.nodes.crew import Crew, Done, Method, Order, Usage
 from offchain.protocol.chain import Event
+from offchain.protocol.fog import Fog
 from offchain.protocol.role import Effect, Note, Role, Send, Transact
 
 
@@ -98,9 +99,13 @@ class LocalNetwork:
         """Let so many processes act for some of the nodes from now on; `dismiss` ends them.
 
         The course of a run does not depend on it. The nodes must keep no deadline of their own
-        (devices keep none), and nobody here may look into them any more.
+        (devices keep none), and nobody here may look into them any more. The workers also recompute
+        the noise that is opened to the fogs that stay.
         """
         self._crew = Crew(roles, workers)
+        for role in self.roles.values():
+            if isinstance(role, Fog):
+                role.spread = self._crew.map
 
     def dismiss(self) -> None:
         """End the worker processes. Their nodes' state is gone with them."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
+from offchain.crypto.candidates import Spread
 from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
@@ -94,6 +95,8 @@ class ClusterRound:
         Secret stream of this round.
     outbox
         The fog's ways out.
+    spread
+        As the built-in `map`: who recomputes the noise that is opened.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class ClusterRound:
         statements: Statements,
         randomness: Randomness,
         outbox: Outbox,
+        spread: Spread = map,
     ) -> None:
         self.task = task
         self.roster = roster
@@ -126,6 +130,7 @@ class ClusterRound:
         self._randomness = randomness
         self._send, self._transact, self._report = outbox.send, outbox.transact, outbox.report
         self._note, self._refuse = outbox.note, outbox.reject
+        self._spread = spread
         self._beacon = b""
         self._offered: set[int] = set()
         self._packets: dict[int, messages.MaskedPacket] = {}
@@ -274,6 +279,7 @@ class ClusterRound:
             self._packets,
             self._randomness.child(b"masking"),
             self._debts,
+            self._spread,
         )
         self._book_debts(verified.audited)
         for index, error in verified.refused:

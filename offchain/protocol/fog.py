@@ -1,5 +1,6 @@
 """The fog of one cluster: noise roots, rounds, and the check of the cloud's result."""
 
+from offchain.crypto.candidates import Spread
 from offchain.crypto.field import FieldVector, parse_field_vector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
@@ -92,6 +93,7 @@ class Fog(Role):
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()
         self._solver = solver
+        self.spread: Spread = map  # who recomputes opened noise: a simulation has workers for it
         self._ballot: Ballot | None = None
         self._submit_at: int | None = None  # when to submit the votes in place of the cloud
         self._reports: list[Call] = []
@@ -203,6 +205,7 @@ class Fog(Role):
                 self._statements,
                 self._randomness.child(b"round %d" % event.round),
                 Outbox(self._send, self._transact, self._report, self._note, self._reject),
+                self.spread,
             )
 
     def _request_model(self, event: RoundOpened) -> None:

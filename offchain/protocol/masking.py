@@ -216,11 +216,12 @@ def verify_packets(
     packets: Mapping[int, messages.MaskedPacket],
     randomness: Randomness,
     debts: NoiseDebts | None = None,
+    spread: candidates.Spread = map,
 ) -> Verified:
     """Check all packets of a cluster; bad ones are named, the others go on.
 
-    Parsing, paths and ranges packet by packet; opened noise and masks of all devices in two random
-    linear combinations.
+    Parsing, paths and ranges packet by packet; opened noise (computed through `spread`) and masks
+    of all devices in two random linear combinations.
     """
     refused: dict[int, VerifogError] = {}
     parsed: dict[int, _Parsed] = {}
@@ -238,7 +239,7 @@ def verify_packets(
             parsed[index] = entry
         except VerifogError as error:
             refused[index] = error
-    false_noise = _check_noise(task, parsed, refused, randomness.child(b"noise"))
+    false_noise = _check_noise(task, parsed, refused, randomness.child(b"noise"), spread)
     audited = frozenset(parsed)
     _check_masks(task, parsed, refused, randomness.child(b"masks"))
     _check_copies(parsed, refused)
@@ -342,12 +343,13 @@ def _check_noise(
     parsed: dict[int, _Parsed],
     refused: dict[int, VerifogError],
     randomness: Randomness,
+    spread: candidates.Spread,
 ) -> dict[int, OpenedCandidate]:
     """Refuse whose opened noise is false; return what proves it, where the seed is the leaf's."""
     owners = [index for index, entry in parsed.items() for _ in entry.opened]
     opened = [one for entry in parsed.values() for one in entry.opened]
     bad = candidates.locate_bad_candidates(
-        task.key, task.layout, [(one.seed, one.leaf) for one in opened], randomness
+        task.key, task.layout, [(one.seed, one.leaf) for one in opened], randomness, spread
     )
     proofs: dict[int, OpenedCandidate] = {}
     for place in bad:

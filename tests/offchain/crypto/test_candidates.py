@@ -1,4 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -55,10 +54,8 @@ def check(key, device, chosen, items, root=None):
     verify_opened(key, LAYOUT, SHAPE, root or device.root, chosen, items, Randomness(bytes(32)))
 
 
-def test_draw__threads_or_none__same_leaves(small_key, device):
-    with ThreadPoolExecutor(2) as executor:
-        again = NoiseCandidates.draw(small_key, LAYOUT, SHAPE, Randomness(bytes(32)), executor)
-    assert again == device
+def test_draw__again__same_leaves(small_key, device):
+    assert NoiseCandidates.draw(small_key, LAYOUT, SHAPE, Randomness(bytes(32))) == device
     assert NoiseCandidates.from_seeds(small_key, LAYOUT, SHAPE, device.seeds) == device
     leaf = device.leaf(2, 1)
     assert leaf.commitment == small_key.commit(noise_vector(device.seed(2, 1), LAYOUT))

@@ -1,5 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import ckzg
 import numpy as np
 import pytest
@@ -90,13 +88,6 @@ def test_commit__sum_and_multiple__are_homomorphic(small_key, randomness):
     assert a - b == small_key.commit(u - v)
     assert a.scale(-7) == small_key.commit(u.scale(-7))
     assert a + b != a
-
-
-def test_commit_many__threads__keep_the_order(small_key, randomness):
-    vectors = [short_vector(64, randomness) for _ in range(8)]
-    with ThreadPoolExecutor(2) as executor:
-        found = small_key.commit_many(vectors, executor)
-    assert found == small_key.commit_many(vectors) == [small_key.commit(v) for v in vectors]
 
 
 def test_encodings__two_chunks__round_trip_and_digest(small_key, randomness):

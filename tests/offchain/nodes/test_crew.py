@@ -60,6 +60,30 @@ def test_order__that_raises__raises_here_and_the_worker_goes_on(crew: Crew) -> N
     assert len(tell(crew, b"b")) == len(ADDRESSES)
 
 
+def power(base: int, exponent: int) -> int:
+    return base**exponent
+
+
+def test_map__over_workers__as_the_built_in_one(crew: Crew) -> None:
+    bases, exponents = list(range(9)), [3] * 9
+    expected = list(map(power, bases, exponents))
+    assert list(crew.map(power, bases, exponents)) == expected
+    assert list(crew.map(power, [], [])) == []
+
+
+def test_map__while_orders_are_under_way__comes_after_them(crew: Crew) -> None:
+    orders = [Order(address, "receive", b"a") for address in ADDRESSES]
+    handed = crew.hand_out(orders)
+    assert list(crew.map(power, [2, 3, 4], [2, 2, 2])) == [4, 9, 16]
+    assert len(crew.collect(orders, handed)) == len(ADDRESSES)
+
+
+def test_map__that_raises__raises_here_and_the_worker_goes_on(crew: Crew) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(crew.map(power, [0, 1], [-1, 1]))
+    assert len(tell(crew, b"b")) == len(ADDRESSES)
+
+
 def test_order__to_a_worker_that_ends__says_so(crew: Crew) -> None:
     order = Order(ADDRESSES[1], "receive", b"end")
     with pytest.raises(CrewLost, match="worker 1 has ended"):
