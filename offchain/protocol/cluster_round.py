@@ -112,7 +112,7 @@ class ClusterRound:
         statements: Statements,
         randomness: Randomness,
         outbox: Outbox,
-        spread: Spread = map,
+        spread: Spread,
     ) -> None:
         self.task = task
         self.roster = roster

@@ -1,7 +1,11 @@
 """The fog of one cluster: noise roots, rounds, and the check of the cloud's result."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 from offchain.crypto.candidates import Spread
 from offchain.crypto.field import FieldVector, parse_field_vector
+from offchain.crypto.layout import SlotLayout
+from offchain.crypto.noise import NoiseSeed
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.protocol import aggregation, evidence, masking, messages, voting
@@ -63,6 +67,7 @@ class Fog(Role):
     """
 
     name = "fog"
+    spread: Spread = map  # who draws opened noise again: a simulation has workers for it
 
     def __init__(
         self,
@@ -93,7 +98,6 @@ class Fog(Role):
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()
         self._solver = solver
-        self.spread: Spread = map  # who recomputes opened noise: a simulation has workers for it
         self._ballot: Ballot | None = None
         self._submit_at: int | None = None  # when to submit the votes in place of the cloud
         self._reports: list[Call] = []
@@ -205,7 +209,7 @@ class Fog(Role):
                 self._statements,
                 self._randomness.child(b"round %d" % event.round),
                 Outbox(self._send, self._transact, self._report, self._note, self._reject),
-                self.spread,
+                self._draw_again,
             )
 
     def _request_model(self, event: RoundOpened) -> None:
@@ -329,6 +333,14 @@ class Fog(Role):
         if first is not None:
             key = evidence.public_key(self.roster, index)
             self._report(equivocation(first, statement, key))
+
+    def _draw_again(
+        self,
+        draw: Callable[[NoiseSeed, SlotLayout], FieldVector],
+        seeds: Sequence[NoiseSeed],
+        layouts: Sequence[SlotLayout],
+    ) -> Iterable[FieldVector]:
+        return self.spread(draw, seeds, layouts)
 
     def _report(self, call: Call) -> None:
         self._reports.append(call)
