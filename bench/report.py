@@ -116,6 +116,9 @@ def must_hold(data: Data) -> list[Bound]:
     bounds.append(Bound(what, work[0] / work[1] if work else None, 3.0))
     gas = data["gas"]
     bounds.append(Bound("5. anchor of one chunk", gas["anchor"]["greatest"], 300_000, "gas"))
+    bounds.append(
+        Bound("5. anchor of one chunk, a cluster's first", gas["anchor"]["first"], 300_000, "gas")
+    )
     spread = gas["anchor"]["greatest"] / gas["anchor"]["least"] - 1
     bounds.append(Bound("5. anchor, from 8 to 256 devices, differs by", spread, 0.03))
     for name, most in (("4 clusters of 64", 8_000), ("4 clusters of 256", 2_500)):

@@ -33,6 +33,7 @@ contract Planted {
     uint256 private constant CLUSTERS = 11;
     uint256 private constant LATEST = 17;
     uint256 private constant LOG = 21;
+    uint256 private constant ATTESTED = 25;
     uint256 private constant HIGH = 1 << 128; // one, in the upper half of a slot
 
     Toolbox private _toolbox;
@@ -249,6 +250,17 @@ contract Planted {
             _play.open(i);
         }
         _requireWrong("a stranger opened a round");
+    }
+
+    function test_signer_more_than_attested__noticed() public {
+        _play.open(0xff);
+        while (_s.phase() == ITask.Phase.Anchoring) _play.anchor(1, 0);
+        uint256 attested = uint256(keccak256(abi.encode(0, ATTESTED)));
+        _add(uint256(keccak256(abi.encode(0, attested))), 1 << 9); // nobody's bit
+        _play.submit(2);
+        (,,,,,,, uint256 submitted,,,,,,,) = _s.round(1);
+        require(submitted == 1, "the first fog did not submit");
+        _requireWrong("the signers are others");
     }
 
     function test_bonded_stake_withdrawn__noticed() public {

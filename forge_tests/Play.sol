@@ -55,6 +55,7 @@ contract Play is Members, Frauds {
         }
         if (sumOfStakes != stakes) return "the stakes are another sum";
         if (sumOfCredits + s.creditOf(address(this)) > owed) return "more credit than is owed";
+        if (!_tellsSigners()) return "the signers are others";
         return "";
     }
 

@@ -124,9 +124,12 @@ abstract contract Views is Votes {
         view
         returns (uint256[] memory bitmap)
     {
+        Latest memory l = _latest;
+        bool pending = roundId == l.number && ((l.anchored & ~l.submitted) >> clusterId) & 1 == 1;
         bitmap = new uint256[](Bitmap.words(_clusters[clusterId].devices));
         for (uint256 w = 0; w < bitmap.length; ++w) {
-            bitmap[w] = _signersOf(roundId, clusterId, w);
+            // A word that the latest anchor did not have no earlier one had: it is zero.
+            bitmap[w] = pending ? _attested[clusterId][w] : _signersOf(roundId, clusterId, w);
         }
     }
 

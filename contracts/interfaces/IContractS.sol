@@ -356,7 +356,8 @@ interface IContractS is ITask {
             bytes32 resultDigest
         );
 
-    /// @notice Bitmap of the devices whose attestation of that round S accepted.
+    /// @notice Bitmap of the devices whose attestation of that round S accepted. Of a round before the latest it
+    /// is zero unless the cluster's sum was submitted: others can earn nothing.
     function signers(uint256 roundId, uint256 clusterId) external view returns (uint256[] memory);
 
     /// @notice What S keeps of a cluster's anchor: keccak of anchor message, signer count, qualified count and

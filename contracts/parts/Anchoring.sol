@@ -49,7 +49,7 @@ abstract contract Anchoring is Task, Keys {
         if (!_verifier.isSigned(key, message, signature)) revert FalseAttestation(message);
 
         for (uint256 w = 0; w < signers_.length; ++w) {
-            _addSigners(roundId, clusterId, w, signers_[w]);
+            _attested[clusterId][w] = signers_[w];
         }
         _records[roundId][clusterId] = Transcript.anchorRecord(
             message, signerCount, qualifiedCount, keccak256(anchored.commitments)
@@ -84,6 +84,8 @@ abstract contract Anchoring is Task, Keys {
         uint256 z = Transcript.cumulativeChallenge(message, vectorDigest);
         _verifier.requireOpening(anchored.commitments, _capacity, z, y, proof);
 
+        // The record binds how many words the anchor of this round has written.
+        _addSigners(roundId, clusterId, anchored.qualified.length);
         _records[roundId][clusterId] = Transcript.sumRecord(record, vectorDigest);
         _latest.submitted |= uint64(1 << clusterId);
         emit CumulativeSubmitted(
@@ -119,12 +121,16 @@ abstract contract Anchoring is Task, Keys {
     // Internal
     // ------------------------------------------------------------------------------------------------
 
-    function _addSigners(uint256 roundId, uint256 clusterId, uint256 w, uint256 bits) private {
+    /// @dev Keeps those who attested what is anchored as those who are paid if the sum is included.
+    function _addSigners(uint256 roundId, uint256 clusterId, uint256 words) private {
         uint256 shift = 64 * (roundId % 4);
-        for (uint256 g = 4 * w; bits != 0; ++g) {
-            uint256 part = uint64(bits);
-            if (part != 0) _signers[clusterId][g][roundId / 4] |= part << shift;
-            bits >>= 64;
+        for (uint256 w = 0; w < words; ++w) {
+            uint256 bits = _attested[clusterId][w];
+            for (uint256 g = 4 * w; bits != 0; ++g) {
+                uint256 part = uint64(bits);
+                if (part != 0) _signers[clusterId][g][roundId / 4] |= part << shift;
+                bits >>= 64;
+            }
         }
     }
 

@@ -144,6 +144,9 @@ abstract contract TaskStorage is ITask, EIP712 {
     mapping(
         uint256 clusterId => mapping(uint256 group => mapping(uint256 rounds => uint256 bits))
     ) internal _signers;
+    // Of the cluster's latest anchor. Used again by every anchor, so that it is no dearer for many devices or in
+    // the first of four rounds; `submitCumulative` copies it to `_signers`.
+    mapping(uint256 clusterId => mapping(uint256 word => uint256 bits)) internal _attested;
     mapping(uint256 clusterId => mapping(uint256 batch => bytes32 root)) internal _noiseRoots;
 
     // Disputes

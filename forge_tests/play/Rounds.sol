@@ -124,6 +124,20 @@ abstract contract Rounds is Ledger {
     // Internal
     // ------------------------------------------------------------------------------------------------
 
+    /// @dev That S tells who attested the latest round, and of the three before it those whose sum it has.
+    function _tellsSigners() internal view returns (bool) {
+        uint256 latest = s.currentRound();
+        for (uint256 round = latest < 4 ? 1 : latest - 3; round <= latest; ++round) {
+            for (uint256 c = 0; c < fogs.length; ++c) {
+                Sum storage sum = _sums[round][c];
+                uint256[] memory told = s.signers(round, c);
+                bool kept = round == latest || sum.vectorDigest != 0;
+                if (told.length != 0 && told[0] != (kept ? sum.signers : 0)) return false;
+            }
+        }
+        return true;
+    }
+
     function _nextCluster(uint256 seed) internal view returns (uint256 c) {
         c = seed % fogs.length;
         uint256 round = s.currentRound();

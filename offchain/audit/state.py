@@ -351,10 +351,14 @@ class State:
             departed.setdefault(self.latest, set()).add(member.index)
 
     def signer_words(self, round_: int, cluster: int) -> tuple[int, ...]:
-        """Return the signers of a cluster's round as S tells them now."""
+        """Return the signers of a cluster's round as S tells them now.
+
+        Of a round before the latest S keeps them only if the cluster's sum was submitted.
+        """
         entry = self.rounds.get(round_)
         anchored = entry.anchored.get(cluster) if entry else None
-        signers = anchored.signers if anchored else frozenset()
+        kept = anchored and (round_ == self.latest or anchored.vector_digest is not None)
+        signers = anchored.signers if anchored and kept else frozenset()
         return bitmap_of(signers, len(self.clusters[cluster].devices))
 
     def earned(self, account: bytes, round_: Round) -> bool:

@@ -175,11 +175,16 @@ class Task:
         """Play a whole round with all clusters and keep the model it leads to."""
         self.open_round()
         result = self.bring_to_aggregating(range(len(self.fogs)), **changes)
+        self.settle(result, cloud)
+        return result
+
+    def settle(self, result: Aggregate, cloud: int = 0) -> Any:
+        """Submit the result and keep the model it leads to; return the receipt."""
         receipt = self.submit_aggregate(result, cloud)
         event = receipt.decode_logs(self.contract.ResultAccepted)[0]
         if self.round.updatesModel:
             self.model = result.updated(self.model, event.factor)
-        return result
+        return receipt
 
     def encoded_model(self) -> bytes:
         return encode_commitment(self.model)

@@ -38,6 +38,23 @@ def test_submit_cumulative__true_opening__recorded(task: Task, part: ClusterRoun
     ]
 
 
+def test_signers__before_the_sum__as_anchored_until_the_next_round(
+    task: Task, part: ClusterRound
+) -> None:
+    other = task.cluster_round(1, signers=[0, 2, 4])
+    task.anchor(other)
+    told = [task.contract.signers(1, cluster) for cluster in (0, 1)]
+    assert told == [[0b11111], [0b10101]]
+    task.submit_cumulative(other)
+    assert [task.contract.signers(1, cluster) for cluster in (0, 1)] == told
+    task.at(task.round.aggregateDeadline)
+    assert [task.contract.signers(1, cluster) for cluster in (0, 1)] == told
+    task.open_round()
+    # Nobody can be paid for the sum that never came.
+    assert [task.contract.signers(1, cluster) for cluster in (0, 1)] == [[0], [0b10101]]
+    assert [task.contract.signers(2, cluster) for cluster in (0, 1)] == [[0], [0]]
+
+
 def test_submit_cumulative__challenge__as_specified(task: Task, part: ClusterRound) -> None:
     message, digest = part.message(task.contract), part.vector_digest
     expected = challenge("verifog cumulative v1", message, digest)
