@@ -301,6 +301,7 @@ class Node:
 _NOTE_LEVELS = {
     "rejected": logging.WARNING,
     "sits-out": logging.WARNING,
+    "noise-stays": logging.WARNING,
     "cluster-failed": logging.WARNING,
     "noise-failed": logging.WARNING,
     "withheld": logging.ERROR,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from offchain.crypto.candidates import Spread
 from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector
@@ -26,8 +29,9 @@ from offchain.protocol.errors import (
     WrongRound,
 )
 from offchain.protocol.messages import Message
+from offchain.protocol.releases import Basis, Releases
 from offchain.protocol.role import ClusterRoster, Task
-from offchain.protocol.selecting import Selector
+from offchain.protocol.selecting import Chosen, Selector
 from offchain.protocol.statements import Statements
 
 M = TypeVar("M")
@@ -91,6 +95,8 @@ class ClusterRound:
         Noise of earlier rounds that devices have still to open.
     statements
         What devices signed first: their noise roots are evidence.
+    releases
+        Over whom sums of this cluster were released.
     randomness
         Secret stream of this round.
     outbox
@@ -110,6 +116,7 @@ class ClusterRound:
         noise_roots: Mapping[int, bytes],
         debts: masking.NoiseDebts,
         statements: Statements,
+        releases: Releases,
         randomness: Randomness,
         outbox: Outbox,
         spread: Spread,
@@ -127,6 +134,7 @@ class ClusterRound:
         self._noise_roots = noise_roots
         self._debts = debts
         self._statements = statements
+        self._releases = releases
         self._randomness = randomness
         self._send, self._transact, self._report = outbox.send, outbox.transact, outbox.report
         self._note, self._refuse = outbox.note, outbox.reject
@@ -285,9 +293,7 @@ class ClusterRound:
         for index, error in verified.refused:
             self._reject(error, index)
         self._report_noise(verified.false_noise)
-        chosen = self._selector.choose(
-            round_number, verified.masked, updates_model=self.opened.updates_model
-        )
+        chosen = self._choose(verified.masked)
         for index, error in chosen.refused:
             self._reject(error, index)
         self._note("selected", round=round_number, cluster=self.roster.cluster, devices=chosen.kept)
@@ -304,6 +310,16 @@ class ClusterRound:
         selection = self._selection.message(round_number, self.roster.cluster)
         for index in chosen.kept:
             self._send(self._selection.accounts[index], selection)
+
+    def _choose(self, masked: Mapping[int, NDArray[np.int64]]) -> Chosen:
+        """Who is selected: where a sum was released on this model, just those of it, if all came.
+
+        Devices release no other sum on it that shows fewer (decision 25).
+        """
+        before = self._releases.last(Basis.of(self.opened))
+        if before and before <= masked.keys():
+            return Chosen(tuple(sorted(before)))
+        return self._selector.choose(self.number, masked, updates_model=self.opened.updates_model)
 
     def _report_noise(self, found: tuple[tuple[int, masking.OpenedCandidate], ...]) -> None:
         for index, false in found:
@@ -473,6 +489,7 @@ class ClusterRound:
         """S holds an anchor of this cluster."""
         meant = self._built is not None and anchor_message == self._built.message
         if meant and self.step is Step.ANCHORING:
+            self._releases.add(Basis.of(self.opened), self._qualified)
             self.step = Step.REVEALING
 
     def _collect_reveal(self, index: int, message: messages.Reveal) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from offchain.crypto import candidates
 from offchain.crypto.attestation import BlsSecretKey
 from offchain.crypto.field import FieldVector, parse_field_vector
+from offchain.crypto.noise import NoiseSeed, noise_values
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
 from offchain.errors import VerifogError
@@ -43,6 +44,7 @@ from offchain.protocol.errors import (
     WrongPhase,
     WrongRound,
 )
+from offchain.protocol.releases import Basis, Releases
 from offchain.protocol.role import ClusterRoster, Role, Task
 from offchain.protocol.statements import Statements, equivocation, signed_statement
 
@@ -83,6 +85,7 @@ class _RoundState:
     total: FieldVector | None = None
     anchor_message: bytes | None = None
     revealed: bool = False
+    apart: bool = False  # noise of its own stays in the update
 
 
 @dataclass
@@ -139,6 +142,7 @@ class Device(Role):
         self._drawn: dict[int, tuple[int, int]] = {}  # batch and candidate drawn, by round
         self._statistics: dict[int, tuple[bytes, bytes]] = {}
         self._statements = Statements()
+        self._releases = Releases(task.parameters.min_qualified)
         self._reports: list[Call] = []
         self._suspect: _SuspectAnchor | None = None
 
@@ -327,6 +331,7 @@ class Device(Role):
             self._note("sits-out", round=state.opened.round, detail=str(error))
             self._round = None
             return
+        values = self._set_apart(state, values)
         secret = self._randomness.child(b"update %d" % state.opened.round)
         state.update = masking.mask_update(
             self.task, self.address, values, batch, state.opened.round, state.beacon, secret
@@ -340,6 +345,21 @@ class Device(Role):
             self._past_noise(state),
         )
         self._send(self.roster.fog, packet)
+
+    def _set_apart(self, state: _RoundState, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where a sum was refused, noise as of one mask goes into the update, but not its count.
+
+        Sums of such updates show no more than masked updates do (decision 25).
+        """
+        linear = self.task.parameters.model_rule == 0 and state.opened.updates_model
+        if not linear or not self._releases.stuck(Basis.of(state.opened)):
+            return values
+        state.apart = True
+        self._note("noise-stays", round=state.opened.round)
+        randomness = self._randomness.child(b"apart %d" % state.opened.round)
+        noise = noise_values(NoiseSeed.draw(randomness), self.task.layout)[: len(values)]
+        noise[0] = 0
+        return values + noise
 
     def _draw(self, state: _RoundState) -> None:
         """Remember which candidate the first beacon of a round drew: it is never opened.
@@ -474,6 +494,8 @@ class Device(Role):
         missing = [i for i in indices if i not in state.accepted]
         if missing:
             raise QualifiedMismatch(f"qualified set: shares of {missing} were not accepted")
+        if not state.apart:
+            self._releases.require_safe(Basis.of(state.opened), indices)
         if qualified.root != selection.root_of(indices):
             raise QualifiedMismatch(
                 "qualified set: the root is not that of the selected commitments"
@@ -514,6 +536,8 @@ class Device(Role):
         if event.anchor_message != state.anchor_message or state.revealed:
             return  # S holds another anchor than mine: my sum stays with me
         state.revealed = True
+        if not state.apart:
+            self._releases.add(Basis.of(state.opened), state.qualified)
         self._send(
             self.roster.fog,
             messages.Reveal(

@@ -153,6 +153,12 @@ class QualifiedMismatch(ProtocolError):
     code = "qualified"
 
 
+class UnsafeSum(ProtocolError):
+    """With a sum released before on the same model, this one would show too few devices."""
+
+    code = "unsafe-sum"
+
+
 class AnchorMismatch(ProtocolError):
     """The fog's roots or sum of commitments are not what the device computed itself."""
 

@@ -37,6 +37,7 @@ from offchain.protocol.errors import (
     WrongPhase,
     WrongRound,
 )
+from offchain.protocol.releases import Releases
 from offchain.protocol.role import ClusterRoster, Effect, Role, Task
 from offchain.protocol.selecting import Selector
 from offchain.protocol.statements import Statements, equivocation, signed_statement
@@ -97,6 +98,7 @@ class Fog(Role):
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()
+        self._releases = Releases(task.parameters.min_qualified)
         self._solver = solver
         self._ballot: Ballot | None = None
         self._submit_at: int | None = None  # when to submit the votes in place of the cloud
@@ -207,6 +209,7 @@ class Fog(Role):
                 self._noise.roots(batch),
                 self._debts,
                 self._statements,
+                self._releases,
                 self._randomness.child(b"round %d" % event.round),
                 Outbox(self._send, self._transact, self._report, self._note, self._reject),
                 self._draw_again,
