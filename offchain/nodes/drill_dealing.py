@@ -15,7 +15,7 @@ from offchain.crypto.merkle import MerkleTree
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.nodes.drill_stage import Stage
-from offchain.protocol import masking, sharing
+from offchain.protocol import masking, selected_set, sharing
 from offchain.protocol.device import Device
 from offchain.protocol.messages import Deal, SealedShare, Witness, parse_envelope
 
@@ -52,7 +52,7 @@ class Dealer:
         state = device._round
         if state is None or state.selection is None or state.update is None:
             raise DrillBroken(f"dealer: device {device.index} has not dealt in this round")
-        self.selected: sharing.SelectedSet = state.selection
+        self.selected: selected_set.SelectedSet = state.selection
         self.round = state.opened.round
         self.cluster = device.roster.cluster
         self.context = self.selected.context(stage.task, self.round, self.cluster)
@@ -106,7 +106,7 @@ class Dealer:
             dealer=self.device.address,
             randomness=Randomness(bytes(32)),
         )
-        wrong = {sharing.coordinate(index) for index in recipients}
+        wrong = {selected_set.coordinate(index) for index in recipients}
         shares = {x: self.wrong(s) if x in wrong else s for x, s in honest.shares.items()}
         tree = MerkleTree([vss.share_hash(x, share) for x, share in shares.items()])
         rho = vss.share_challenge(
@@ -146,7 +146,7 @@ class Dealer:
         boxes = []
         for place, index in enumerate(selected.indices):
             if index != self.device.index:
-                share = shares[sharing.coordinate(index)].to_bytes()
+                share = shares[selected_set.coordinate(index)].to_bytes()
                 boxes.append(self.sealed(index, share, tree.path(place)))
         return replace(deal, shares=tuple(boxes))
 

@@ -18,7 +18,7 @@ from offchain.protocol import messages
 from offchain.protocol.chain import Anchor
 from offchain.protocol.errors import AttestationMismatch, SumDigestMismatch, WrongPhase
 from offchain.protocol.role import ClusterRoster, Task
-from offchain.protocol.sharing import SelectedSet
+from offchain.protocol.selected_set import SelectedSet
 
 WORD_BITS = 256
 

@@ -17,7 +17,17 @@ from offchain.crypto.curve import g1_to_bytes
 from offchain.crypto.field import FieldVector
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
-from offchain.protocol import aggregation, anchoring, evidence, masking, messages, sharing
+from offchain.protocol import (
+    aggregation,
+    anchoring,
+    complaints,
+    evidence,
+    masking,
+    messages,
+    noise_book,
+    selected_set,
+    sharing,
+)
 from offchain.protocol.chain import Call, RoundOpened, Statement, SubmitAnchor, SubmitCumulative
 from offchain.protocol.errors import (
     AttestationMismatch,
@@ -114,7 +124,7 @@ class ClusterRound:
         opened: RoundOpened,
         batch: int,
         noise_roots: Mapping[int, bytes],
-        debts: masking.NoiseDebts,
+        debts: noise_book.NoiseDebts,
         statements: Statements,
         releases: Releases,
         randomness: Randomness,
@@ -142,7 +152,7 @@ class ClusterRound:
         self._beacon = b""
         self._offered: set[int] = set()
         self._packets: dict[int, messages.MaskedPacket] = {}
-        self._selection: sharing.SelectedSet | None = None
+        self._selection: selected_set.SelectedSet | None = None
         self._deals: dict[int, messages.Deal] = {}
         self._witnesses: dict[int, messages.Witness] = {}
         self._reports: dict[int, messages.ShareReport] = {}
@@ -301,7 +311,7 @@ class ClusterRound:
         if len(chosen.kept) < least:
             self._fail(f"selected: {len(chosen.kept)} devices, at least {least} are needed")
             return
-        self._selection = sharing.select(
+        self._selection = selected_set.select(
             self.roster,
             {i: verified.commitments[i] for i in chosen.kept},
         )
@@ -338,7 +348,7 @@ class ClusterRound:
                 self._debts.settle(index)
             else:
                 root = self._noise_roots[index]
-                owed = masking.OwedRound(self.number, self._batch, root, self._beacon)
+                owed = noise_book.OwedRound(self.number, self._batch, root, self._beacon)
                 self._debts.incur(index, owed)
 
     # ---- steps 5 to 7: hand on the shares, qualify
@@ -369,7 +379,7 @@ class ClusterRound:
     def _qualify(self) -> None:
         if self._selection is None:
             return
-        resolution = sharing.resolve(
+        resolution = complaints.resolve(
             self.task,
             self.roster,
             self._selection,
@@ -401,7 +411,7 @@ class ClusterRound:
             self._send(self._selection.accounts[index], message)
 
     def _report_dealer(
-        self, selection: sharing.SelectedSet, found: sharing.ProvenComplaint
+        self, selection: selected_set.SelectedSet, found: complaints.ProvenComplaint
     ) -> None:
         dealer = found.complaint.dealer
         witness, data = self._witnesses[dealer], self._deals[dealer].witness

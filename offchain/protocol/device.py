@@ -18,7 +18,7 @@ from offchain.crypto.noise import NoiseSeed, noise_values
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
 from offchain.errors import VerifogError
-from offchain.protocol import anchoring, evidence, masking, messages, sharing
+from offchain.protocol import anchoring, evidence, masking, messages, selected_set, sharing
 from offchain.protocol.chain import (
     BeaconDrawn,
     Call,
@@ -78,7 +78,7 @@ class _RoundState:
     model: FieldVector | None = None
     owed: tuple[int, ...] = ()
     update: masking.MaskedUpdate | None = None
-    selection: sharing.SelectedSet | None = None
+    selection: selected_set.SelectedSet | None = None
     accepted: dict[int, FieldVector] = field(default_factory=dict)
     reported: bool = False
     qualified: tuple[int, ...] = ()
@@ -93,7 +93,7 @@ class _SuspectAnchor:
     """An anchor that is not the one this device attested, with what it knows of that round."""
 
     anchored: ClusterAnchored
-    selection: sharing.SelectedSet
+    selection: selected_set.SelectedSet
     qualified: tuple[int, ...]
     vector_digest: bytes = evidence.NOTHING
 
@@ -401,7 +401,7 @@ class Device(Role):
             if state.selection.root != selection.root:
                 raise Equivocation("selection: the fog has signed two different ones")
             return
-        chosen = sharing.parse_selection(self.task, state.roster, selection)
+        chosen = selected_set.parse_selection(self.task, state.roster, selection)
         chosen.require_member(self.index, self.address, state.update.commitment)
         state.selection = chosen
         secret = self._randomness.child(b"deal %d" % state.opened.round)
@@ -482,7 +482,7 @@ class Device(Role):
     def _check_qualified(
         self,
         state: _RoundState,
-        selection: sharing.SelectedSet,
+        selection: selected_set.SelectedSet,
         qualified: messages.Qualified,
     ) -> None:
         indices = qualified.indices

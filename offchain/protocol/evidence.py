@@ -35,7 +35,7 @@ from offchain.protocol.chain import (
 from offchain.protocol.errors import EvidenceTooLarge
 from offchain.protocol.masking import OpenedCandidate
 from offchain.protocol.role import ClusterRoster, Task
-from offchain.protocol.sharing import SelectedSet, coordinate
+from offchain.protocol.selected_set import SelectedSet, coordinate
 from offchain.protocol.statements import SignedStatement
 
 SLOTS_A_STEP: Final = 4096  # of a noise case: below 12 million gas

@@ -8,7 +8,7 @@ from offchain.crypto.layout import SlotLayout
 from offchain.crypto.noise import NoiseSeed
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
-from offchain.protocol import aggregation, evidence, masking, messages, voting
+from offchain.protocol import aggregation, evidence, messages, noise_book, voting
 from offchain.protocol.chain import (
     BeaconDrawn,
     Call,
@@ -93,8 +93,8 @@ class Fog(Role):
         self._opened: RoundOpened | None = None
         self._beacon: bytes | None = None
         self._last_round = 0
-        self._noise = masking.ClusterNoise(task, roster)
-        self._debts = masking.NoiseDebts()
+        self._noise = noise_book.ClusterNoise(task, roster)
+        self._debts = noise_book.NoiseDebts()
         self._noise_deadline: int | None = None
         self._accepted: ResultAccepted | None = None
         self._statements = Statements()

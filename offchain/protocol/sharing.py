@@ -1,13 +1,12 @@
-"""Steps 4 to 7: the signed selection, dealings, their checks, and who is left in the end."""
+"""Steps 6 and 7 of a round: dealings, and their checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import msgspec
 
 from offchain.crypto import sealing, sharing
-from offchain.crypto.commitment import Commitment, Opening, parse_commitment, parse_opening
+from offchain.crypto.commitment import Opening, parse_opening
 from offchain.crypto.errors import (
     CryptoError,
     LengthError,
@@ -16,16 +15,13 @@ from offchain.crypto.errors import (
     WitnessError,
 )
 from offchain.crypto.field import FieldVector, parse_field_vector, scalar_bytes
-from offchain.crypto.hashing import Digest, tagged, word
-from offchain.crypto.merkle import MerkleTree
+from offchain.crypto.hashing import Digest
 from offchain.crypto.opening import OpeningClaim, locate_bad_openings
 from offchain.crypto.randomness import Randomness
 from offchain.errors import VerifogError
 from offchain.protocol import messages
 from offchain.protocol.errors import (
     OpeningMismatch,
-    ProtocolError,
-    SelectionMismatch,
     ShareMismatch,
     SharePathMismatch,
     SharesMissing,
@@ -35,11 +31,7 @@ from offchain.protocol.errors import (
 )
 from offchain.protocol.masking import MaskedUpdate
 from offchain.protocol.role import ClusterRoster, Task
-
-
-def coordinate(index: int) -> int:
-    """The x-coordinate at which a device holds its share."""
-    return index + 1
+from offchain.protocol.selected_set import SelectedSet, coordinate
 
 
 class _SealedContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -48,119 +40,6 @@ class _SealedContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknow
 
 
 _CONTENT = msgspec.msgpack.Decoder(_SealedContent)
-
-
-@dataclass(frozen=True)
-class SelectedSet:
-    """The selected devices with their commitments, in the order of index."""
-
-    commitments: Mapping[int, Commitment]
-    accounts: Mapping[int, bytes]
-
-    @cached_property
-    def indices(self) -> tuple[int, ...]:
-        """The selected indices, rising."""
-        return tuple(sorted(self.commitments))
-
-    @cached_property
-    def _roots(self) -> dict[tuple[int, ...], bytes]:
-        return {}
-
-    @cached_property
-    def _leaves(self) -> dict[int, bytes]:
-        return {
-            index: messages.selected_leaf(
-                index, self.accounts[index], self.commitments[index].digest
-            )
-            for index in self.indices
-        }
-
-    @cached_property
-    def root(self) -> bytes:
-        """The root that the fog signs."""
-        return self.root_of(self.indices)
-
-    def root_of(self, indices: Sequence[int]) -> bytes:
-        """The root over some of the selected, in the order of index: R for the qualified set."""
-        key = tuple(sorted(indices))
-        root = self._roots.get(key)
-        if root is None:
-            root = self._roots[key] = MerkleTree([self._leaves[index] for index in key]).root
-        return root
-
-    def require_member(self, index: int, account: bytes, commitment: Commitment) -> None:
-        """Check that a device stands here with its own commitment.
-
-        Raises
-        ------
-        SelectionMismatch
-            When it does not.
-        """
-        if self.accounts.get(index) != account or self.commitments[index] != commitment:
-            raise SelectionMismatch(
-                f"selection: device {index} stands in it with another commitment"
-            )
-
-    def message(self, round_number: int, cluster: int) -> messages.Selection:
-        """The message that the fog signs."""
-        return messages.Selection(
-            round=round_number,
-            cluster=cluster,
-            root=self.root,
-            members=tuple(
-                messages.Selected(index, self.commitments[index].to_bytes())
-                for index in self.indices
-            ),
-        )
-
-    def sharing_parameters(self, task: Task) -> sharing.SharingParameters:
-        """Recipients and threshold of this round's dealings."""
-        return sharing.SharingParameters(
-            task.layout, task.parameters.threshold, tuple(coordinate(i) for i in self.indices)
-        )
-
-    def context(self, task: Task, round_number: int, cluster: int) -> bytes:
-        """What binds a dealing to chain, contract, round, cluster and recipients."""
-        return tagged(
-            "verifog context v1", task.separator, word(round_number), word(cluster), self.root
-        )
-
-
-def select(roster: ClusterRoster, commitments: Mapping[int, Commitment]) -> SelectedSet:
-    """The selection of a fog."""
-    return SelectedSet(
-        dict(commitments), {index: roster.members[index].account for index in commitments}
-    )
-
-
-def parse_selection(task: Task, roster: ClusterRoster, message: messages.Selection) -> SelectedSet:
-    """Check a fog's selection.
-
-    Raises
-    ------
-    SelectionMismatch
-        When indices do not rise or are unknown, two devices share a commitment, the root is not
-        that of the members, or too few are selected to reconstruct.
-    """
-    indices = [member.index for member in message.members]
-    if indices != sorted(set(indices)):
-        raise SelectionMismatch("selection: indices must rise")
-    unknown = [index for index in indices if index not in roster.members]
-    if unknown:
-        raise SelectionMismatch(f"selection: devices {unknown} are not active in this cluster")
-    if len({member.commitment for member in message.members}) != len(indices):
-        raise SelectionMismatch("selection: two devices have the same commitment")
-    least = max(task.parameters.quorum, task.parameters.min_qualified)
-    if len(indices) < least:
-        raise SelectionMismatch(f"selection: {len(indices)} devices, at least {least} are needed")
-    commitments = {
-        member.index: parse_commitment(member.commitment, task.layout.chunks)
-        for member in message.members
-    }
-    selected = select(roster, commitments)
-    if selected.root != message.root:
-        raise SelectionMismatch("selection: the root is not that of its members")
-    return selected
 
 
 @dataclass(frozen=True, repr=False)
@@ -229,7 +108,7 @@ def deal_shares(
     return OwnDealing(message, tuple(sealed), dealing.shares[coordinate(index)])
 
 
-def _witness(message: messages.Witness) -> sharing.ShareWitness:
+def plain_witness(message: messages.Witness) -> sharing.ShareWitness:
     """Parse the numbers of a witness.
 
     Raises
@@ -373,7 +252,7 @@ def check_delivery(
                 key, delivered.sealed, _associated(context, selected.accounts[dealer], own)
             )
             share = parse_field_vector(content.share, task.layout.share_length)
-            opened.append(_Opened(dealer, content, share, _witness(witness)))
+            opened.append(_Opened(dealer, content, share, plain_witness(witness)))
         except (ShareMismatch, WitnessMismatch) as error:
             refused.append((dealer, error))
             if content is not None:
@@ -389,7 +268,7 @@ def check_delivery(
         try:
             if one.dealer in received:
                 raise SharesMissing(f"delivery: a second share of dealer {one.dealer}")
-            claims[one.dealer] = _check_share(
+            claims[one.dealer] = check_share(
                 parameters,
                 index,
                 one.share,
@@ -427,7 +306,7 @@ def _unseal(key: sealing.SealingKey, box: bytes, associated: bytes) -> _SealedCo
         raise SharesMissing(f"share: cannot be unsealed ({type(error).__name__})") from None
 
 
-def _check_share(
+def check_share(
     parameters: sharing.SharingParameters,
     index: int,
     share: FieldVector,
@@ -438,6 +317,13 @@ def _check_share(
     context: bytes,
     values: sharing.WitnessValues | None = None,
 ) -> OpeningClaim:
+    """Check the share of one device and its dealer's witness, but for the opening.
+
+    Raises
+    ------
+    SharePathMismatch, WitnessMismatch, ShareMismatch
+        One for each way to be wrong.
+    """
     try:
         return sharing.check_share(
             parameters,
@@ -458,104 +344,3 @@ def _check_share(
         ) from None
     except ShareError as error:
         raise ShareMismatch(f"share of dealer {dealer}: {error}") from None
-
-
-@dataclass(frozen=True)
-class ProvenComplaint:
-    """A complaint that held, whose it is, and what it proves."""
-
-    peer: int
-    complaint: messages.Complaint
-    error: ProtocolError
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """The qualified dealers, the live share holders, and the dealers proven false."""
-
-    qualified: tuple[int, ...]
-    live: tuple[int, ...]
-    refused: tuple[tuple[int, ProtocolError], ...]
-    proven: tuple[ProvenComplaint, ...] = ()  # one for each dealer
-
-
-def resolve(
-    task: Task,
-    roster: ClusterRoster,
-    selected: SelectedSet,
-    witnesses: Mapping[int, messages.Witness],
-    reports: Mapping[int, messages.ShareReport],
-    randomness: Randomness,
-) -> Resolution:
-    """Fix QUAL and the live peers so that every live peer accepted every qualified dealer.
-
-    Proven complaints exclude the dealer. The rest are conflicts between a dealer and a peer: the
-    one with most is dropped, until none is left; on a tie the peer, as share holder only
-    (specification, section 4, decision 6).
-    """
-    proven: dict[int, ProvenComplaint] = {}
-    for peer, report in sorted(reports.items()):
-        for complaint in report.complaints:
-            error = _judge(task, roster, selected, witnesses, peer, complaint, randomness)
-            if error is not None:
-                proven.setdefault(complaint.dealer, ProvenComplaint(peer, complaint, error))
-    refused = {dealer: found.error for dealer, found in proven.items()}
-    dealers = set(witnesses) - refused.keys()
-    live = set(reports)
-    accepted = {peer: set(report.accepted) for peer, report in reports.items()}
-    while True:
-        conflicts = {(d, p) for p in live for d in dealers if d not in accepted[p]}
-        if not conflicts:
-            break
-        by_dealer = {d: sum(1 for pair in conflicts if pair[0] == d) for d in dealers}
-        by_peer = {p: sum(1 for pair in conflicts if pair[1] == p) for p in live}
-        worst_dealer = max(dealers, key=lambda d: (by_dealer[d], d))
-        worst_peer = max(live, key=lambda p: (by_peer[p], p))
-        if by_dealer[worst_dealer] > by_peer[worst_peer]:
-            dealers.discard(worst_dealer)
-            refused[worst_dealer] = SharesMissing(
-                f"shares of dealer {worst_dealer} did not reach {by_dealer[worst_dealer]} peers"
-            )
-        else:
-            live.discard(worst_peer)
-    return Resolution(
-        tuple(sorted(dealers)),
-        tuple(sorted(live)),
-        tuple(sorted(refused.items())),
-        tuple(proven.values()),
-    )
-
-
-def _judge(
-    task: Task,
-    roster: ClusterRoster,
-    selected: SelectedSet,
-    witnesses: Mapping[int, messages.Witness],
-    peer: int,
-    complaint: messages.Complaint,
-    randomness: Randomness,
-) -> ProtocolError | None:
-    """Check a complaint: the share must lie under the dealer's root and contradict its witness."""
-    witness = witnesses.get(complaint.dealer)
-    if witness is None or peer not in selected.accounts:
-        return None
-    context = selected.context(task, witness.round, roster.cluster)
-    try:
-        share = parse_field_vector(complaint.share, task.layout.share_length)
-        claim = _check_share(
-            selected.sharing_parameters(task),
-            peer,
-            share,
-            complaint.path,
-            complaint.dealer,
-            _witness(witness),
-            selected,
-            context,
-        )
-    except (ShareMismatch, WitnessMismatch) as error:
-        return error
-    except VerifogError:
-        return None  # not under the root, or no share at all: proves nothing
-    if locate_bad_openings(task.key, [claim], randomness):
-        return OpeningMismatch(f"opening of dealer {complaint.dealer} is false")
-    return None

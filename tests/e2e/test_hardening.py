@@ -11,7 +11,7 @@ from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
 from offchain.nodes.simulation import admission
 from offchain.nodes.trainer import plausible_sums
-from offchain.protocol import aggregation, masking
+from offchain.protocol import aggregation, masking, noise_book
 from offchain.protocol.chain import (
     ClusterAnchored,
     CumulativeSubmitted,
@@ -76,7 +76,7 @@ def test_noise_receipts__device_leaves_before_the_root_is_recorded__others_keep_
     cluster: Run,
 ) -> None:
     fog = cluster.fogs[0]
-    noise = masking.ClusterNoise(cluster.task, fog.roster)
+    noise = noise_book.ClusterNoise(cluster.task, fog.roster)
     noise.start(7)
     for index, device in enumerate(cluster.devices[0]):
         noise.add(NoiseRoot(round=7, cluster=0, index=index, root=bytes([index + 1]) * 32))

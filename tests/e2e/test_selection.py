@@ -19,7 +19,7 @@ from offchain.protocol.messages import (
     Statistics,
 )
 from offchain.protocol.role import Send
-from offchain.protocol.sharing import SelectedSet
+from offchain.protocol.selected_set import SelectedSet
 from tests.e2e.builders import Run, Shape, World
 
 OTHER_POINT = Commitment((G1_GENERATOR,))

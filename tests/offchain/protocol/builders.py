@@ -9,7 +9,7 @@ from offchain.crypto.commitment import CommitmentKey
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sealing import SealingKey
-from offchain.protocol import masking, messages, sharing
+from offchain.protocol import masking, messages, selected_set, sharing
 from offchain.protocol.device import DeviceKeys
 from offchain.protocol.eip712 import Domain, SigningKey
 from offchain.protocol.role import ClusterRoster, Member, Task, TaskParameters
@@ -142,7 +142,7 @@ class Cluster:
         return [self.update(i, self.batch(i)) for i in self.everybody]
 
     def deal(
-        self, selected: sharing.SelectedSet, updates: list[masking.MaskedUpdate]
+        self, selected: selected_set.SelectedSet, updates: list[masking.MaskedUpdate]
     ) -> dict[int, sharing.OwnDealing]:
         return {
             i: sharing.deal_shares(

@@ -10,7 +10,7 @@ from offchain.crypto.curve import g1_to_eip2537
 from offchain.crypto.field import FieldVector
 from offchain.crypto.hashing import keccak256, tagged, word
 from offchain.crypto.merkle import MerkleTree
-from offchain.protocol import anchoring, messages, sharing
+from offchain.protocol import anchoring, messages, selected_set, sharing
 from offchain.protocol.errors import AttestationMismatch, SumDigestMismatch, WrongPhase
 from offchain.protocol.messages import Reveal
 from tests.offchain.crypto.oracles import G2_OFF_SUBGROUP
@@ -26,9 +26,9 @@ def seven() -> Cluster:
 
 
 @pytest.fixture(scope="module")
-def selected(seven: Cluster) -> sharing.SelectedSet:
+def selected(seven: Cluster) -> selected_set.SelectedSet:
     commitments = {i: u.commitment for i, u in enumerate(seven.updates())}
-    return sharing.select(seven.roster, commitments)
+    return selected_set.select(seven.roster, commitments)
 
 
 # ---- bitmaps and messages
@@ -51,7 +51,7 @@ def test_bitmap__of_indices__one_word_for_256_devices(
 
 
 def test_anchor_message__of_an_anchor__as_the_specification_has_it(
-    seven: Cluster, selected: sharing.SelectedSet
+    seven: Cluster, selected: selected_set.SelectedSet
 ) -> None:
     anchor = anchoring.make_anchor(selected, (1, 3), MESSAGE)
     assert anchor.shares_root == selected.root_of((1, 3))
@@ -69,7 +69,7 @@ def test_anchor_message__of_an_anchor__as_the_specification_has_it(
 
 
 def test_anchor_message__anything_else__another_message(
-    seven: Cluster, selected: sharing.SelectedSet
+    seven: Cluster, selected: selected_set.SelectedSet
 ) -> None:
     anchor = anchoring.make_anchor(selected, (1, 3), MESSAGE)
     other = anchoring.make_anchor(selected, (1, 4), MESSAGE)
@@ -91,7 +91,7 @@ def test_anchor_message__anything_else__another_message(
 
 @pytest.mark.parametrize("present", [(0, 1, 2, 3, 4, 5, 6), (2, 3, 6), (5,)])
 def test_anchor__built__every_device_finds_its_digest(
-    seven: Cluster, selected: sharing.SelectedSet, present: tuple[int, ...]
+    seven: Cluster, selected: selected_set.SelectedSet, present: tuple[int, ...]
 ) -> None:
     digests = {i: keccak256(bytes([i])) for i in present}
     built = anchoring.build_anchor(seven.task, seven.roster, ROUND, selected, (0, 1), digests)
@@ -197,7 +197,7 @@ def sums(cluster: Cluster) -> tuple[FieldVector, Commitment, dict[int, FieldVect
     """A vector, its commitment, and the point of every device on a polynomial through it."""
     layout = cluster.task.layout
     vector = cluster.randomness.child(b"vector").field_vector(layout.length)
-    selected = sharing.select(
+    selected = selected_set.select(
         cluster.roster, {i: cluster.task.key.commit(vector) for i in cluster.everybody}
     )
     dealing = sharing.sharing.deal(
@@ -212,7 +212,7 @@ def sums(cluster: Cluster) -> tuple[FieldVector, Commitment, dict[int, FieldVect
     return (
         vector,
         cluster.task.key.commit(vector),
-        {i: dealing.shares[sharing.coordinate(i)] for i in cluster.everybody},
+        {i: dealing.shares[selected_set.coordinate(i)] for i in cluster.everybody},
     )
 
 

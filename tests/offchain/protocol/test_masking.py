@@ -10,7 +10,7 @@ from offchain.crypto import candidates
 from offchain.crypto.field import FieldVector
 from offchain.crypto.noise import noise_vector
 from offchain.errors import VerifogError
-from offchain.protocol import anchoring, masking, messages
+from offchain.protocol import anchoring, masking, messages, noise_book
 from offchain.protocol.errors import (
     Equivocation,
     MaskedRangeError,
@@ -205,19 +205,19 @@ def root_message(index: int, root: bytes, batch: int = BATCH) -> messages.NoiseR
 
 
 @pytest.fixture
-def noise(cluster: Cluster) -> masking.ClusterNoise:
-    started = masking.ClusterNoise(cluster.task, cluster.roster.copy())
+def noise(cluster: Cluster) -> noise_book.ClusterNoise:
+    started = noise_book.ClusterNoise(cluster.task, cluster.roster.copy())
     started.start(BATCH)
     return started
 
 
-def collect(noise: masking.ClusterNoise, *indices: int) -> None:
+def collect(noise: noise_book.ClusterNoise, *indices: int) -> None:
     for i in indices:
         noise.add(root_message(i, bytes([i]) * 32))
 
 
 def test_noise__roots_of_all__every_device_finds_its_own_under_the_recorded_one(
-    cluster: Cluster, noise: masking.ClusterNoise
+    cluster: Cluster, noise: noise_book.ClusterNoise
 ) -> None:
     collect(noise, 3, 1, 0, 4)
     assert not noise.complete
@@ -238,13 +238,13 @@ def test_noise__roots_of_all__every_device_finds_its_own_under_the_recorded_one(
     assert [noise.batch_for(BATCH + k) for k in range(3)] == [BATCH, BATCH, None]
 
 
-def test_noise__root_twice__second_must_be_the_same(noise: masking.ClusterNoise) -> None:
+def test_noise__root_twice__second_must_be_the_same(noise: noise_book.ClusterNoise) -> None:
     collect(noise, 1, 1)
     with pytest.raises(Equivocation, match="device 1"):
         noise.add(root_message(1, bytes(32)))
 
 
-def test_noise__root_for_another_batch_or_too_late__refused(noise: masking.ClusterNoise) -> None:
+def test_noise__root_for_another_batch_or_too_late__refused(noise: noise_book.ClusterNoise) -> None:
     with pytest.raises(WrongRound, match=f"batch {BATCH + 1}, due is {BATCH}"):
         noise.add(root_message(1, bytes(32), BATCH + 1))
     collect(noise, 0, 1)
@@ -258,7 +258,7 @@ def test_noise__device_leaves_before_or_after_the_root_is_closed__others_get_the
     cluster: Cluster, *, late: bool
 ) -> None:
     roster = cluster.roster.copy()
-    noise = masking.ClusterNoise(cluster.task, roster)
+    noise = noise_book.ClusterNoise(cluster.task, roster)
     noise.start(BATCH)
     collect(noise, *cluster.everybody)
     if not late:

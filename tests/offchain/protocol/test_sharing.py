@@ -11,7 +11,7 @@ from offchain.crypto.curve import G1_GENERATOR
 from offchain.crypto.hashing import tagged, word
 from offchain.crypto.merkle import MerkleTree, verify_path
 from offchain.errors import VerifogError
-from offchain.protocol import messages, sharing
+from offchain.protocol import complaints, messages, selected_set, sharing
 from offchain.protocol.errors import (
     OpeningMismatch,
     SelectionMismatch,
@@ -31,7 +31,7 @@ def dealt(request: pytest.FixtureRequest) -> "Dealt":
     """Five devices that have dealt to each other, with l = 1 and l = 2."""
     cluster = Cluster.of(5, packing=request.param)
     updates = cluster.updates()
-    selected = sharing.select(cluster.roster, {i: u.commitment for i, u in enumerate(updates)})
+    selected = selected_set.select(cluster.roster, {i: u.commitment for i, u in enumerate(updates)})
     dealings = cluster.deal(selected, updates)
     return Dealt(cluster, selected, dealings, cluster.deals(dealings))
 
@@ -42,7 +42,7 @@ class Dealt:
     def __init__(
         self,
         cluster: Cluster,
-        selected: sharing.SelectedSet,
+        selected: selected_set.SelectedSet,
         dealings: dict[int, sharing.OwnDealing],
         deals: dict[int, Deal],
     ) -> None:
@@ -65,9 +65,9 @@ class Dealt:
     def delivery(self, recipient: int) -> messages.Delivery:
         return sharing.delivery(ROUND, CLUSTER, recipient, self.deals)
 
-    def resolve(self, reports: dict[int, ShareReport]) -> sharing.Resolution:
+    def resolve(self, reports: dict[int, ShareReport]) -> complaints.Resolution:
         cluster = self.cluster
-        return sharing.resolve(
+        return complaints.resolve(
             cluster.task,
             cluster.roster,
             self.selected,
@@ -106,7 +106,7 @@ def report(peer: int, accepted: object, *complaints: Complaint) -> ShareReport:
 
 def test_selection__signed_then_parsed__is_the_same(dealt: Dealt) -> None:
     message = dealt.selected.message(ROUND, CLUSTER)
-    parsed = sharing.parse_selection(dealt.cluster.task, dealt.cluster.roster, message)
+    parsed = selected_set.parse_selection(dealt.cluster.task, dealt.cluster.roster, message)
     assert (parsed.root, parsed.indices) == (dealt.selected.root, (0, 1, 2, 3, 4))
     for i in parsed.indices:
         parsed.require_member(i, dealt.selected.accounts[i], dealt.selected.commitments[i])
@@ -153,7 +153,7 @@ def test_selection__false__refused(dealt: Dealt, name: str) -> None:
     change, text = FALSE_SELECTIONS[name]
     false: Selection = change(dealt.selected.message(ROUND, CLUSTER))
     with pytest.raises(SelectionMismatch, match=text):
-        sharing.parse_selection(dealt.cluster.task, dealt.cluster.roster, false)
+        selected_set.parse_selection(dealt.cluster.task, dealt.cluster.roster, false)
 
 
 def test_selection__device_with_another_commitment_or_account__refused(dealt: Dealt) -> None:
@@ -165,7 +165,9 @@ def test_selection__device_with_another_commitment_or_account__refused(dealt: De
 
 def test_context__of_another_round_cluster_or_selection__differs(dealt: Dealt) -> None:
     task, selected = dealt.cluster.task, dealt.selected
-    fewer = sharing.select(dealt.cluster.roster, {i: selected.commitments[i] for i in (0, 1, 2, 3)})
+    fewer = selected_set.select(
+        dealt.cluster.roster, {i: selected.commitments[i] for i in (0, 1, 2, 3)}
+    )
     contexts = {
         selected.context(task, 1, 0),
         selected.context(task, 2, 0),
@@ -278,13 +280,13 @@ def test_share__with_the_path_of_another_place__no_complaint(dealt: Dealt) -> No
     )
     assert judged.refused == ()
     with pytest.raises(SharePathMismatch):
-        sharing._check_share(
+        sharing.check_share(
             dealt.selected.sharing_parameters(dealt.cluster.task),
             2,
             sharing.FieldVector(content.share),
             other.path,
             0,
-            sharing._witness(dealt.witnesses[0]),
+            sharing.plain_witness(dealt.witnesses[0]),
             dealt.selected,
             dealt.selected.context(dealt.cluster.task, ROUND, CLUSTER),
         )
@@ -295,12 +297,12 @@ def test_share__with_the_path_of_another_place__no_complaint(dealt: Dealt) -> No
 
 def test_resolve__everybody_accepts_everybody__all(dealt: Dealt) -> None:
     resolution = dealt.resolve({i: report(i, range(5)) for i in range(5)})
-    assert resolution == sharing.Resolution((0, 1, 2, 3, 4), (0, 1, 2, 3, 4), ())
+    assert resolution == complaints.Resolution((0, 1, 2, 3, 4), (0, 1, 2, 3, 4), ())
 
 
 def test_resolve__silent_peers__are_no_holders_but_stay_dealers(dealt: Dealt) -> None:
     resolution = dealt.resolve({i: report(i, range(5)) for i in (0, 2, 4)})
-    assert resolution == sharing.Resolution((0, 1, 2, 3, 4), (0, 2, 4), ())
+    assert resolution == complaints.Resolution((0, 1, 2, 3, 4), (0, 2, 4), ())
 
 
 @pytest.mark.parametrize("liars", [(1,), (1, 3), (0, 1)])
@@ -323,7 +325,7 @@ def test_resolve__one_dealer_that_reached_nobody__only_it_is_lost(dealt: Dealt) 
 def test_resolve__one_dealer_against_one_peer__peer_as_holder_only(dealt: Dealt) -> None:
     reports = {i: report(i, range(5)) for i in range(5)} | {3: report(3, (0, 2, 3, 4))}
     resolution = dealt.resolve(reports)
-    assert resolution == sharing.Resolution((0, 1, 2, 3, 4), (0, 1, 2, 4), ())
+    assert resolution == complaints.Resolution((0, 1, 2, 3, 4), (0, 1, 2, 4), ())
 
 
 @settings(deadline=None)
