@@ -68,8 +68,8 @@ def device_work(data: Data) -> tuple[float, float] | None:
 
 
 def exponents(data: Data) -> Data:
-    """How processor time per device grows with the cluster and with the update."""
-    by_devices = [c for c in data["verified"] if c["series"] == "devices"]
+    """How processor time per device grows with the cluster, once packed, and with the update."""
+    by_devices = [c for c in data["verified"] if c["series"] == "devices" and c["packing"] > 1]
     by_values = _by_values(data)
     found: Data = {}
     if len(by_devices) > 1:

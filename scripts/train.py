@@ -56,7 +56,11 @@ def option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 @option("fogs", "Clusters, each with one fog node.", type=int)
 @option("rounds", "Training rounds, after a statistics round. Default: as the data set.", type=int)
 @option("capacity", "Slots of an update, 64 to 4096. Default: the fewest that do.", type=int)
-@option("packing", "Blocks in one polynomial; 1: plain Shamir, 0: as recommended.", type=int)
+@option(
+    "packing",
+    "Blocks in one polynomial; 1: plain Shamir, 0: see the README.",
+    type=int,
+)
 @option("threshold", "Fewer shares than this reveal nothing. Default: see the README.", type=int)
 @option("noise-multiplier", "Mask's standard deviation over the clip norm.", type=float)
 @option("clip", "L2 bound on a device's update. Default: as the data set.", type=float)

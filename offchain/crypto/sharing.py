@@ -92,14 +92,16 @@ class SharingParameters:
 
 
 MOST_PACKING: Final = 16
+PACKED_FROM: Final = 16
 
 
 def recommended(devices: int) -> tuple[int, int]:
     """Return packing l and threshold t for clusters of so many devices.
 
-    Two thirds of the devices reconstruct, so that a third may fall silent. l is the greatest power
-    of two up to a third of the devices, and 16 at most: it makes shares l times shorter, and leaves
-    t above a third, so that a third of the devices learn nothing even together with their fog.
+    Below 16 devices: plain sharing, and a majority reconstructs. From 16 on two thirds of the
+    devices reconstruct, so that a third may fall silent; l is the greatest power of two up to a
+    third of the devices, and 16 at most: it makes shares l times shorter, and leaves t above a
+    third, so that a third of the devices learn nothing even together with their fog.
 
     Raises
     ------
@@ -108,6 +110,8 @@ def recommended(devices: int) -> tuple[int, int]:
     """
     if devices < 3:
         raise RangeError("devices", devices, 3, MAX_RECIPIENT)
+    if devices < PACKED_FROM:
+        return 1, devices // 2 + 1
     packing = min(1 << ((devices // 3).bit_length() - 1), MOST_PACKING)
     return packing, -(-2 * devices // 3) - packing + 1
 

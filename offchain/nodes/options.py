@@ -53,7 +53,7 @@ class TrainOptions:
     fogs: int = 2
     rounds: int | None = None
     capacity: int | None = None
-    packing: int = 1  # 0: as recommended for the smallest cluster, and the threshold too
+    packing: int = 0  # 0: as recommended for the smallest cluster, and the threshold too
     threshold: int | None = None
     noise_multiplier: float = DEFAULT_NOISE_MULTIPLIER
     clip: float | None = None
@@ -239,6 +239,8 @@ def _recommended(options: TrainOptions, smallest: int) -> TrainOptions:
     """Fill packing 0 in as docs/performance.md recommends, and the threshold if it is not given."""
     if options.packing:
         return options
+    if smallest < 3:
+        return replace(options, packing=1)  # refused where the threshold is looked at
     packing, threshold = recommended(smallest)
     given = options.threshold
     return replace(options, packing=packing, threshold=threshold if given is None else given)

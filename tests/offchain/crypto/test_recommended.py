@@ -4,8 +4,15 @@ from offchain.crypto.errors import RangeError
 from offchain.crypto.sharing import recommended
 
 
-def test_recommended__any_cluster__a_third_may_fail_and_a_third_may_collude():
-    for devices in range(3, 1025):
+def test_recommended__small_cluster__a_majority_reconstructs_plain_shares():
+    for devices in range(3, 16):
+        packing, threshold = recommended(devices)
+        assert packing == 1
+        assert devices / 2 < threshold < devices, devices
+
+
+def test_recommended__from_16_devices_on__a_third_may_fail_and_a_third_may_collude():
+    for devices in range(16, 1025):
         packing, threshold = recommended(devices)
         assert threshold + packing - 1 <= devices - devices // 3, devices
         assert max(2, devices / 3) <= threshold < devices, devices
@@ -15,7 +22,15 @@ def test_recommended__any_cluster__a_third_may_fail_and_a_third_may_collude():
 
 @pytest.mark.parametrize(
     ("devices", "expected"),
-    [(3, (1, 2)), (8, (2, 5)), (25, (8, 10)), (32, (8, 15)), (64, (16, 28)), (256, (16, 156))],
+    [
+        (3, (1, 2)),
+        (8, (1, 5)),
+        (16, (4, 8)),
+        (25, (8, 10)),
+        (32, (8, 15)),
+        (64, (16, 28)),
+        (256, (16, 156)),
+    ],
 )
 def test_recommended__sizes_of_the_documentation__as_there(devices, expected):
     assert recommended(devices) == expected

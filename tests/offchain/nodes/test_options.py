@@ -50,12 +50,12 @@ def test_plan__uneven_clusters__threshold_suits_the_smallest() -> None:
 
 @pytest.mark.parametrize(
     ("devices", "fogs", "threshold", "expected"),
-    [(16, 2, None, (2, 5)), (64, 2, None, (8, 15)), (17, 2, None, (2, 5)), (16, 2, 3, (2, 3))],
+    [(16, 2, None, (1, 5)), (64, 2, None, (8, 15)), (33, 2, None, (4, 8)), (64, 2, 12, (8, 12))],
 )
-def test_plan__packing_0__as_recommended_for_the_smallest_cluster(
+def test_plan__packing_not_given__as_recommended_for_the_smallest_cluster(
     devices: int, fogs: int, threshold: int | None, expected: tuple[int, int]
 ) -> None:
-    found = plan(TrainOptions(devices=devices, fogs=fogs, packing=0, threshold=threshold))
+    found = plan(TrainOptions(devices=devices, fogs=fogs, threshold=threshold))
     assert (found.layout.packing, found.threshold) == expected
     assert found.options.packing == expected[0]
 
