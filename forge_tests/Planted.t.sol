@@ -177,6 +177,20 @@ contract Planted {
         _requireWrong("a fog paid that had submitted");
     }
 
+    function test_fee_where_a_model_is_withdrawn__noticed() public {
+        _settle();
+        _end();
+        _play.open(0xff);
+        uint256 round = _s.currentRound();
+        (, bool provisional) = _s.previousModel();
+        require(provisional, "the model is not provisional");
+        _end();
+        _add(LATEST, _minus(1 << 224)); // no longer
+        _play.close(0);
+        require(_s.currentRound() == round && _play.done("fee") != 0);
+        _requireWrong("a fog paid where a model was withdrawn");
+    }
+
     function test_fee_from_a_device__noticed() public {
         // A device in the place of the first cluster's fog.
         (address fog, address device) = (_play.fogs(0), _play.people(3));

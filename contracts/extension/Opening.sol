@@ -116,7 +116,8 @@ abstract contract Opening is Membership {
     function _close(Latest memory l, TaskParameters memory p) private {
         if (l.number == 0 || l.closed) return;
         l.closed = true;
-        uint256 silent = l.clusters & ~l.submitted;
+        // A fog that was not told the model could not anchor on it.
+        uint256 silent = _withdraws(l) ? 0 : l.clusters & ~l.submitted;
         bool cloudsSilent = !l.settled && l.submitted != 0;
         emit RoundClosed(l.number, silent, cloudsSilent);
         uint256 spoke = _roster.late & l.submitted;
@@ -173,11 +174,16 @@ abstract contract Opening is Membership {
 
     /// @dev If nobody even anchored on the model that a failed round began with, that one goes.
     function _takeBackModel(Latest memory l) private {
-        if (l.provisional && l.anchored == 0) {
+        if (_withdraws(l)) {
             _modelDigest = _previousModelDigest;
             emit ModelWithdrawn(l.number, _modelDigest);
         }
         l.provisional = false;
+    }
+
+    /// @dev Of a round that is over. Between its closing and the next opening the answer stays.
+    function _withdraws(Latest memory l) private pure returns (bool) {
+        return l.provisional && l.anchored == 0;
     }
 
     function _requireOpener() private view {

@@ -74,7 +74,8 @@ interface IContractS is ITask {
     /// and submit in time, and if clusters submitted and nobody aggregated, its clouds; never devices. Anybody; once
     /// a round, when it is Failed, or Settled and its aggregate deadline has passed. Moves fees from stakes to
     /// the pool. Who left before the deadline is not charged. A cluster whose fog missed `maxSilences` rounds in a
-    /// row, or cannot pay another fee, is left out of new rounds.
+    /// row, or cannot pay another fee, is left out of new rounds. If nobody anchored on a provisional model, which
+    /// goes then, no fog was silent: perhaps none was told that model.
     function closeRound() external;
 
     /// @notice Records the root over the noise trees of a cluster for the batch of rounds that begins

@@ -379,12 +379,13 @@ interface ITask {
         bytes32 modelDigest
     );
     /// @notice The round is over and its silence is paid for.
-    /// @param silent Bitmap of its clusters that did not anchor and submit in time.
+    /// @param silent Bitmap of its clusters that did not anchor and submit in time; none if nobody anchored on a
+    /// provisional model, which is then withdrawn.
     /// @param cloudsSilent Whether clusters submitted and no cloud aggregated.
     event RoundClosed(uint256 indexed round, uint256 silent, bool cloudsSilent);
     event SilenceCharged(uint256 indexed round, address indexed account, uint256 fee);
     /// @notice No cluster anchored in `round`, the first on a provisional model: the model before it is
-    /// back.
+    /// back, and no fog was silent.
     event ModelWithdrawn(uint256 indexed round, bytes32 modelDigest);
     event ClusterAnchored(
         uint256 indexed round,

@@ -16,6 +16,7 @@ abstract contract Ledger is Cast {
     // By round: of the first 256, and no run has more.
     mapping(uint256 round => mapping(address account => uint256)) private _fees;
     mapping(uint256 round => uint256[3]) private _shares; // of a cloud, a fog, a device
+    mapping(uint256 round => bool) private _trains;
     mapping(address account => uint256 rounds) private _rewarded;
 
     /// @dev Called before and after a payment: books what reached the account, which must be its stake, its
@@ -48,8 +49,9 @@ abstract contract Ledger is Cast {
     /// @dev What S says when it opens the round, and has to pay.
     function _promise() internal {
         uint256 round = s.currentRound();
-        (,,,,,,,, uint256 cloud, uint256 fog, uint256 device,,,,) = s.round(round);
+        (,,,,,,,, uint256 cloud, uint256 fog, uint256 device, bool trains,,,) = s.round(round);
         _shares[round] = [cloud, fog, device];
+        _trains[round] = trains;
     }
 
     function _beforeClosing() internal {
@@ -77,10 +79,22 @@ abstract contract Ledger is Cast {
             if (p.role == ITask.Role.Fog && _sums[round][p.cluster].vectorDigest != 0) {
                 broken = "a fog paid that had submitted";
             }
+            if (p.role == ITask.Role.Fog && _nobodyAnchoredOnResult(round)) {
+                broken = "a fog paid where a model was withdrawn";
+            }
             if (p.role == ITask.Role.Cloud && _included[round] != 0) {
                 broken = "a cloud paid for a settled round";
             }
         }
+    }
+
+    /// @dev That the round began with the result of the one before, and no cluster anchored.
+    function _nobodyAnchoredOnResult(uint256 round) private view returns (bool) {
+        if (!_trains[round - 1] || _included[round - 1] == 0) return false;
+        for (uint256 c = 0; c < fogs.length; ++c) {
+            if (_sums[round][c].value != 0) return false;
+        }
+        return true;
     }
 
     function _books() internal view returns (uint256[4] memory books) {

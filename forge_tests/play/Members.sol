@@ -30,8 +30,10 @@ abstract contract Members is Ledger {
     /// @dev A new fog for a cluster that has lost its own.
     function succeed(uint256 seed) external {
         uint256 c = seed % fogs.length;
-        (, bool active,,,,) = s.cluster(c);
-        if (active || people.length > 30) return;
+        for (uint256 i = 0; i < fogs.length && _mayOpen(fogs[c]); ++i) {
+            c = (c + 1) % fogs.length;
+        }
+        if (_mayOpen(fogs[c]) || people.length > 30) return;
         ITask.Phase phase = s.phase();
         address account = _newPerson(ITask.Role.Fog, c, 0);
         _beforeClosing(); // what the predecessor missed is charged

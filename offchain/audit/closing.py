@@ -29,7 +29,9 @@ def close(step: Step, at: At, last: Round | None) -> None:
         return
     state = step.state
     last.closed = True
-    silent = last.clusters - last.submitted
+    # Whoever was not told the provisional model could not anchor on it; then it is withdrawn.
+    told = not state.provisional or bool(last.anchored)
+    silent = last.clusters - last.submitted if told else frozenset()
     clouds_silent = last.result is None and bool(last.submitted)
     step.emitted.expect(
         at,

@@ -258,8 +258,7 @@ SILENCES: Final = (
         ONE_CLOUD,
         done="; there is no other",
         settles=(True, False),
-        tells=False,
-        charged=("fog 0", "fog 1"),  # they cannot anchor on a model that they were never told
+        tells=False,  # and nobody pays: the fogs cannot anchor on a model that they were never told
     ),
     _silence("authority-gone", authority_gone, ONE_CLUSTER, settles=(True, True)),
 )

@@ -220,7 +220,8 @@ class Replica:
 
     def _on_round_closed(self, log: Any, _: int) -> None:
         round_ = self.rounds[log.round]
-        assert log.silent == round_.clusters & ~round_.submitted
+        withdrawn = self.provisional and not round_.anchored
+        assert log.silent == (0 if withdrawn else round_.clusters & ~round_.submitted)
         for number, cluster in enumerate(self.clusters):
             if round_.submitted >> number & 1:
                 cluster.silences = 0

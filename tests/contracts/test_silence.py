@@ -129,6 +129,32 @@ def test_cloud__admitted_after_the_opening__pays_nothing(task: Task, accounts: A
     assert stake(task, accounts[8]) == task.parameters["cloudStake"]
 
 
+def test_close_round__nobody_anchored_on_a_provisional_model__nobody_pays(task: Task) -> None:
+    """The cloud may have told nobody its result; what was silence before counts no further."""
+    task.contract.closeRound(sender=task.anybody)
+    task.record_noise_roots()
+    task.settle_round(batch=2)
+    task.at(task.round.aggregateDeadline)
+    assert task.contract.previousModel().provisional
+    task.open_round()
+    before = [stake(task, member) for member in (*task.fogs, *task.clouds)]
+    money = task.contract.accounting()
+    task.at(task.round.anchorDeadline)
+    receipt = task.contract.closeRound(sender=task.anybody)
+    assert receipt.events == [task.contract.RoundClosed(round=3, silent=0, cloudsSilent=False)]
+    assert [stake(task, member) for member in (*task.fogs, *task.clouds)] == before
+    assert task.contract.accounting() == money
+    assert [task.contract.silencesOf(cluster) for cluster in (0, 1)] == [0, 0]
+    previous = task.contract.previousModel().digest
+    receipt = task.contract.openRound(sender=task.authority)
+    assert task.contract.ModelWithdrawn(round=3, modelDigest=previous) in receipt.events
+    task.at(task.round.anchorDeadline)
+    # The model before it is known: who is silent now pays.
+    receipt = task.contract.closeRound(sender=task.anybody)
+    assert task.contract.RoundClosed(round=4, silent=0b11, cloudsSilent=False) in receipt.events
+    assert [stake(task, fog) for fog in task.fogs] == [s - fee(task) for s in before[:2]]
+
+
 def test_fog__left_before_the_deadline__pays_nothing(task: Task) -> None:
     """The fog of cluster 1 leaves in time, that of cluster 0 after it has missed the round."""
     task.contract.closeRound(sender=task.anybody)
