@@ -140,8 +140,8 @@ def eventful(world: World, artifacts: Artifacts) -> Case:
     run.restore()
     before = model_file(run)
     models[int(run.contract.call("currentRound"))] = before
+    settle(run, models)  # the model before is back, and the same devices with it
     leave(run)
-    settle(run, models)  # the model before is back
     false_vector(run)  # nobody is left to settle the round
     claim_and_withdraw(run)
     run.sim.claim_rewards()
