@@ -58,7 +58,7 @@ test-forge: setup
 test-full: ## Run all tests at full size
 	@$(MAKE) --no-print-directory test PRESET=full
 
-symbolic: setup ## Prove the accounting of Contract S for all amounts, with Halmos (minutes)
+symbolic: setup ## Prove the accounting of Contract S with Halmos (minutes); ARGS=--planted: that it can fail
 	@sh tools/symbolic.sh $(ARGS)
 
 mutants: setup ## Change Contract S in a sample of places, one at a time: which does no test notice?

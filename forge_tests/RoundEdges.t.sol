@@ -2,6 +2,7 @@
 pragma solidity =0.8.37;
 
 import { ITask } from "../contracts/interfaces/ITask.sol";
+import { R } from "../contracts/libraries/Bls12381.sol";
 import { Curves } from "./Curves.sol";
 import { Steps } from "./play/Steps.sol";
 
@@ -58,6 +59,27 @@ contract ResultEdgesTest is Steps {
         assert(ofWord == amount && deadline == _deadlines()[2] && returned == 0);
         (,,,,,,,,,,,, uint256 included, address cloud,) = s.round(1);
         assert(included == 2 && cloud == clouds[0] && s.settledRounds() == 1);
+    }
+
+    /// @dev Half of the field is the largest number that is not negative: as many samples as there can be.
+    function test_submitAggregate__half_of_the_field__most_samples() public {
+        _settle();
+        _open();
+        (, Sum memory sum,) = _anchorOf(0, 1, 0);
+        sum.value = R / 2;
+        ITask.Anchor memory a = _anchorStruct(sum);
+        sum.message = s.anchorMessage(2, 0, a);
+        uint256[] memory signers = new uint256[](1);
+        signers[0] = sum.signers;
+        bytes memory signature = Curves.sign(sum.message, _keySum(0, sum.signers));
+        uint256 batch = _batch(0, 2);
+        vm.prank(fogs[0]);
+        s.anchor(2, 0, batch, a, signers, "", signature);
+        _sums[2][0] = sum;
+        vm.warp(_deadlines()[0]);
+        submit(2);
+        _submit(_result(1), ""); // compares the model with one computed beside it
+        assert(s.settledRounds() == 2);
     }
 
     function test_claim__who_did_not_serve_or_too_early__refused() public {
@@ -306,6 +328,17 @@ contract OpeningEdgesTest is Steps {
         s.closeRound();
         assert(_stakeOf(fogs[0]) == STAKE && _stakeOf(fogs[1]) == STAKE - FEE);
         assert(_stakeOf(clouds[0]) == STAKE);
+    }
+
+    function test_closeRound__second_fog_that_anchored_and_left_in_time__no_fee() public {
+        _open();
+        anchor(1, 0);
+        anchor(2, 0);
+        vm.warp(_deadlines()[1] - 1);
+        _leave(fogs[1]);
+        vm.warp(_deadlines()[1]);
+        s.closeRound();
+        assert(_stakeOf(fogs[0]) == STAKE - FEE && _stakeOf(fogs[1]) == STAKE);
     }
 
     function test_admitSuccessor__where_there_is_a_fog_or_no_cluster__refused() public {

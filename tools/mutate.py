@@ -239,7 +239,7 @@ def write_copy(folder: Path, sample: Mapping[int, Mutant]) -> None:
         (folder / name).symlink_to((ROOT / name).resolve())
     shutil.copy(ROOT / "foundry.toml", folder)
     (folder / "contracts/libraries/Mutation.sol").write_text(SWITCH)
-    for path in FILES:
+    for path in sorted({*FILES, *(m.path for m in sample.values())}):
         places = [(k, m) for k, m in sample.items() if m.path == path]
         source = switched((ROOT / path).read_bytes(), places).decode()
         relative = "./" if "/libraries/" in path else "../libraries/"

@@ -3,10 +3,13 @@
 # an environment of its own in .forge/halmos, since what it needs does not go with the project's lock.
 #
 #   symbolic.sh [OPTIONS OF HALMOS]       e.g. --match-contract SlashCheck
+#   symbolic.sh --planted [CHECK ...]     each check finds the fault that is planted for it: tools/planted.py
+#
+# SOURCES is another folder with the contracts and checks, as tools/planted.py makes one.
 set -eu
 cd "$(dirname "$0")/.."
 lock=tools/symbolic.lock
-environment=.forge/halmos
+environment=$(pwd)/.forge/halmos
 stamp=$environment/.$(cksum <"$lock" | cut -d ' ' -f 1)
 
 if [ ! -e "$stamp" ]; then
@@ -17,9 +20,15 @@ if [ ! -e "$stamp" ]; then
     touch "$stamp"
 fi
 
+if [ "${1-}" = --planted ]; then
+    shift
+    exec .venv/bin/python tools/planted.py "$@"
+fi
+
 # Halmos calls forge by its name.
 PATH="$(pwd)/.venv/bin:$PATH"
 FOUNDRY_PROFILE=symbolic
 export PATH FOUNDRY_PROFILE
+cd "${SOURCES:-.}"
 exec "$environment/bin/halmos" --forge-build-out .forge/symbolic --loop 16 \
-    --solver-timeout-assertion 120s "$@"
+    --panic-error-codes "*" --solver-timeout-assertion 120s "$@"

@@ -1,108 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.37;
 
-import { Extension } from "../../contracts/Extension.sol";
+import { Verdict } from "../../contracts/Judge.sol";
 import { IContractS } from "../../contracts/interfaces/IContractS.sol";
 import { ITask } from "../../contracts/interfaces/ITask.sol";
 import { TaskStorage } from "../../contracts/parts/TaskStorage.sol";
-import { OpenS, Tools } from "./OpenS.sol";
-
-interface Symbols {
-    function assume(bool condition) external pure;
-    function prank(address sender) external;
-    function warp(uint256 timestamp) external;
-    function deal(address account, uint256 wei_) external;
-}
-
-/// @title What comes before every symbolic check: a task, and books that are any books
-abstract contract Books {
-    Symbols internal constant vm = Symbols(address(uint160(uint256(keccak256("hevm cheat code")))));
-    uint256 internal constant MOST = 1 << 120; // wei: no sum comes near 2^128
-    uint256 internal constant STAKE = 1 ether;
-    uint256 internal constant UNBONDING = 5600;
-    uint256 internal constant CLAIM_TIME = 6000;
-    address internal constant CLOUD = address(0xC1);
-    address internal constant OTHER_CLOUD = address(0xC2);
-    address internal constant REPORTER = address(0xB0B);
-
-    Tools internal tools = new Tools();
-    Extension internal extension = new Extension();
-    OpenS internal s;
-
-    receive() external payable { }
-
-    function _found(uint96 reward, uint96 fee) internal {
-        ITask.TaskParameters memory p;
-        p.capacity = 64;
-        p.packing = 1;
-        p.chunks = 1;
-        p.threshold = 2;
-        p.minQualified = 3;
-        p.noiseRounds = 1;
-        p.candidates = 2;
-        p.beaconDelay = 2;
-        p.fractionalBits = 16;
-        p.rate = 1;
-        p.minSamples = 1;
-        p.maxSamples = 1;
-        p.anchorTime = 1000;
-        p.cumulativeTime = 500;
-        p.aggregateTime = 500;
-        p.unbondingTime = uint32(UNBONDING);
-        (p.deviceStake, p.fogStake, p.cloudStake) = (uint96(STAKE), uint96(STAKE), uint96(STAKE));
-        p.reward = reward;
-        p.cloudPercent = 10;
-        p.fogPercent = 20;
-        p.silenceFee = fee;
-        p.maxSilences = 2;
-        p.claimTime = uint32(CLAIM_TIME);
-        s = new OpenS(p, tools, extension);
-        vm.warp(1_000_000);
-    }
-
-    /// @dev Any books, and a balance that covers them.
-    function _keep(TaskStorage.Accounts memory a) internal {
-        vm.assume(a.pool < MOST && a.owed < MOST && a.stakes < MOST && a.burnt < MOST);
-        s.setAccounts(a);
-        vm.deal(address(s), _sum(a));
-    }
-
-    function _sum(TaskStorage.Accounts memory a) internal pure returns (uint256) {
-        return uint256(a.pool) + a.owed + a.stakes + a.burnt;
-    }
-
-    function _member(ITask.Role role, uint256 cluster, uint256 index, uint96 stake)
-        internal
-        pure
-        returns (TaskStorage.Member memory m)
-    {
-        (m.role, m.cluster, m.index, m.stake) = (role, uint8(cluster), uint16(index), stake);
-    }
-
-    function _fog(uint256 c) internal pure returns (address) {
-        return address(uint160(0xF0 + c));
-    }
-
-    function _device(uint256 c, uint256 i) internal pure returns (address) {
-        return address(uint160(0xD00 + 16 * c + i));
-    }
-
-    function _seatFog(uint256 c, uint96 stake, uint256 devices) internal {
-        s.setMember(_fog(c), _member(ITask.Role.Fog, c, 0, stake));
-        TaskStorage.Cluster memory cluster;
-        (cluster.fog, cluster.active) = (_fog(c), true);
-        (cluster.devices, cluster.activeDevices) = (uint16(devices), uint16(devices));
-        s.setCluster(c, cluster);
-    }
-
-    function _same(TaskStorage.Accounts memory a, TaskStorage.Accounts memory b)
-        internal
-        pure
-        returns (bool)
-    {
-        return a.pool == b.pool && a.owed == b.owed && a.stakes == b.stakes && a.burnt == b.burnt;
-    }
-}
+import { Books } from "./Books.sol";
 
 /// @title Stakes and the pool
 contract StakesCheck is Books {
@@ -167,81 +70,138 @@ contract StakesCheck is Books {
     }
 }
 
-/// @title Claims of credit, and rewards that are not claimed
-contract RewardsCheck is Books {
-    uint256 private constant ROUND = 5;
-    uint256 private constant DEVICES = 2; // of each of two clusters
+/// @title Slashes
+contract SlashCheck is Books {
+    uint40 private constant LEFT = 2_000_000; // what who left can withdraw at
 
-    function check_claim_of_credit(TaskStorage.Accounts memory a, uint96 credit) public {
-        _found(1 ether, 0);
-        _keep(a);
-        vm.assume(a.owed >= credit);
-        s.setCredit(REPORTER, credit);
-        (bool ok,) = address(s).call(abi.encodeCall(IContractS.claim, (REPORTER, new uint256[](0))));
-        assert(ok == (credit != 0) && REPORTER.balance == credit);
-        assert(s.credit(REPORTER) == 0 && a.owed - s.accounts().owed == credit);
-        assert(address(s).balance == _sum(s.accounts()));
-        (ok,) = address(s).call(abi.encodeCall(IContractS.claim, (REPORTER, new uint256[](0))));
-        assert(!ok);
+    function setUp() public {
+        _found(1 ether, 0.01 ether);
     }
 
-    function check_returnUnclaimed(
+    /// @dev Three tenths to the reporter and one burnt, each rounded down, and the rest to the pool; nothing else
+    /// changes, and there is no second time.
+    function check_slash(
         TaskStorage.Accounts memory a,
-        uint128 owed,
-        uint40 deadline,
-        uint40 time
+        uint256 who,
+        uint96 stake,
+        uint96 other,
+        uint96 credit
     ) public {
-        _found(1 ether, 0);
         _keep(a);
-        vm.assume(a.owed >= owed);
-        _serve(3, 15);
-        s.setSettled(ROUND, 3, 0);
-        TaskStorage.Latest memory l;
-        (l.number, l.settled, l.settledRounds) = (uint32(ROUND), true, 1);
-        s.setLatest(l);
-        TaskStorage.Rewards memory r;
-        (r.owed, r.deadline) = (owed, deadline);
-        s.setRewards(0, r);
-        vm.warp(time);
-        (bool ok,) = address(s).call(abi.encodeCall(IContractS.returnUnclaimed, (0)));
-        assert(ok == (owed != 0 && time >= uint256(deadline) + CLAIM_TIME));
+        vm.assume(a.stakes >= stake && a.owed >= credit);
+        who = _pick(who, 5);
+        address culprit = _seat(who, stake);
+        s.setMember(OTHER_CLOUD, _member(ITask.Role.Cloud, 0, 1, other));
+        s.setCredit(REPORTER, credit);
+        tools.setVerdict(
+            abi.encode(Verdict(culprit, ITask.Offence.FalseResult, 7, 0, 0, address(0), ""))
+        );
+        bool ok = _report();
+        assert(ok == (who < 2 || stake != 0));
+        uint256 taken = ok ? stake : 0;
+        _requireSplit(a, taken, credit);
+        TaskStorage.Member memory m = s.memberOf(culprit);
+        assert(
+            m.stake == stake - taken && m.slashed == ok && m.withdrawableAt != 0 == (ok || who > 1)
+        );
+        assert(s.memberOf(OTHER_CLOUD).stake == other);
         TaskStorage.Accounts memory b = s.accounts();
-        assert(a.owed - b.owed == (ok ? owed : 0) && b.pool - a.pool == (ok ? owed : 0));
-        assert(a.stakes == b.stakes && a.burnt == b.burnt);
-        if (!ok) return;
-        assert(s.rewards(0).owed == 0 && _claim(CLOUD) == 0 && _claim(_fog(0)) == 0);
-        (ok,) = address(s).call(abi.encodeCall(IContractS.returnUnclaimed, (0)));
+        assert(!_report() && _same(b, s.accounts()));
+    }
+
+    function _requireSplit(TaskStorage.Accounts memory a, uint256 taken, uint96 credit)
+        private
+        view
+    {
+        TaskStorage.Accounts memory b = s.accounts();
+        uint256 reporter = _part(taken, 30);
+        uint256 burnt = _part(taken, 10);
+        _assumeParts(reporter, burnt, taken);
+        unchecked {
+            assert(b.stakes == a.stakes - taken);
+            assert(b.owed == a.owed + reporter && s.credit(REPORTER) == credit + reporter);
+            assert(b.burnt == a.burnt + burnt);
+            assert(b.pool == a.pool + (taken - reporter - burnt));
+        }
+        assert(_sum(b) == _sum(a) && address(s).balance == _sum(b));
+    }
+
+    /// @dev A cloud or a fog; one that left; a device that left.
+    function _seat(uint256 who, uint96 stake) private returns (address culprit) {
+        culprit = who % 2 == 0 ? CLOUD : _fog(0);
+        if (who == 1) {
+            _seatFog(0, stake, 0);
+            TaskStorage.Roster memory roster;
+            (roster.activeClusters, roster.clusters) = (1, 1);
+            s.setRoster(roster);
+            return culprit;
+        }
+        ITask.Role role = who == 3 ? ITask.Role.Fog : ITask.Role.Cloud;
+        if (who == 4) (culprit, role) = (_device(0, 0), ITask.Role.Device);
+        TaskStorage.Member memory m = _member(role, 0, 0, stake);
+        if (who > 1) m.withdrawableAt = LEFT;
+        s.setMember(culprit, m);
+    }
+
+    function _report() private returns (bool ok) {
+        vm.prank(REPORTER);
+        (ok,) = address(s)
+            .call(abi.encodeCall(IContractS.reportFalseResult, (7, bytes32(0), bytes32(0), "")));
+    }
+}
+
+/// @title Fees for silence
+contract SilenceCheck is Books {
+    /// @dev Two fogs and two clouds, of each two one with any stake and one with all of it, any of them silent.
+    function check_silence(
+        TaskStorage.Accounts memory a,
+        uint96 fogStake,
+        uint96 cloudStake,
+        uint96 fee,
+        uint256 spoke
+    ) public {
+        vm.assume(fee < STAKE);
+        _found(1 ether, fee);
+        _keep(a);
+        uint96[2] memory fogStakes = [fogStake, uint96(STAKE)];
+        uint96[2] memory cloudStakes = [cloudStake, uint96(STAKE)];
+        unchecked {
+            vm.assume(a.stakes >= uint256(fogStake) + cloudStake + 2 * STAKE);
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            _seatFog(i, fogStakes[i], 0);
+            address cloud = i == 0 ? CLOUD : OTHER_CLOUD;
+            s.setCloud(i, cloud);
+            s.setMember(cloud, _member(ITask.Role.Cloud, 0, i, cloudStakes[i]));
+        }
+        TaskStorage.Roster memory roster;
+        (roster.activeClusters, roster.clusters, roster.clouds) = (3, 2, 2);
+        s.setRoster(roster);
+        TaskStorage.Latest memory l;
+        (l.number, l.clusters, l.anchored, l.clouds) = (1, 3, 3, 2);
+        l.submitted = uint64(_pick(spoke, 4));
+        s.setLatest(l);
+        (bool ok,) = address(s).call(abi.encodeCall(IContractS.closeRound, ()));
+        assert(ok);
+        TaskStorage.Accounts memory b = s.accounts();
+        uint256 fees;
+        for (uint256 i = 0; i < 2; ++i) {
+            fees += _requireFee(_fog(i), fogStakes[i], fee, l.submitted >> i & 1 == 0);
+            fees += _requireFee(i == 0 ? CLOUD : OTHER_CLOUD, cloudStakes[i], fee, l.submitted != 0);
+        }
+        assert(a.stakes - b.stakes == fees && b.pool - a.pool == fees);
+        assert(a.owed == b.owed && a.burnt == b.burnt);
+        (ok,) = address(s).call(abi.encodeCall(IContractS.closeRound, ()));
         assert(!ok && _same(b, s.accounts()));
     }
 
-    function _serve(uint256 included, uint256 signers) private {
-        s.setCloud(0, CLOUD);
-        s.setMember(CLOUD, _member(ITask.Role.Cloud, 0, 0, 0));
-        s.setEntry(ROUND, 2, 2 * DEVICES);
-        for (uint256 c = 0; c < 2; ++c) {
-            _seatFog(c, 0, DEVICES);
-            for (uint256 i = 0; i < DEVICES; ++i) {
-                s.setMember(_device(c, i), _member(ITask.Role.Device, c, i, 0));
-            }
-            if (included >> c & 1 == 0) continue;
-            s.setSigned(c, ROUND, signers >> (2 * c) & 3);
-            s.setSum(ROUND, c, _sumOf(c, signers));
-        }
-    }
-
-    function _sumOf(uint256 c, uint256 signers) private pure returns (ITask.ClusterSum memory) {
-        uint256 bits = signers >> (2 * c) & 3;
-        return ITask.ClusterSum(
-            bytes32(c), (bits & 1) + (bits >> 1), DEVICES, new bytes(128), bytes32(0)
-        );
-    }
-
-    function _claim(address account) private returns (uint256) {
-        uint256[] memory rounds = new uint256[](2);
-        (rounds[0], rounds[1]) = (ROUND, ROUND);
-        uint256 before = account.balance;
-        (bool ok,) = address(s).call(abi.encodeCall(IContractS.claim, (account, rounds)));
-        assert(ok || account.balance == before);
-        return account.balance - before;
+    /// @dev That the account lost the fee, or all it had if that is less; nothing if it was not silent.
+    function _requireFee(address account, uint96 stake, uint96 fee, bool silent)
+        private
+        view
+        returns (uint256 taken)
+    {
+        if (silent) taken = stake < fee ? stake : fee;
+        assert(s.memberOf(account).stake == stake - taken);
     }
 }

@@ -59,8 +59,8 @@ contract Tools {
 contract OpenS is ContractS {
     using RoundLog for mapping(uint256 => uint256);
 
-    constructor(TaskParameters memory p, Tools tools, Extension extension_)
-        ContractS(p, new bytes(128), Toolbox(address(tools)), extension_)
+    constructor(TaskParameters memory p, bytes memory model, Tools tools, Extension extension_)
+        ContractS(p, model, Toolbox(address(tools)), extension_)
     { }
 
     function setAccounts(Accounts calldata a) external {
