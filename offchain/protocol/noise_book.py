@@ -65,8 +65,11 @@ class ClusterNoise:
         self.pending = 0
 
     def start(self, batch: int) -> None:
-        """Begin to collect roots for a batch."""
+        """Begin to collect roots for a batch; forget those that cover no round any more."""
         self.pending = batch
+        oldest = batch - 2 * self._task.parameters.noise_rounds
+        self._batches = {b: kept for b, kept in self._batches.items() if b > oldest}
+        self._recorded = {b for b in self._recorded if b > oldest}
         self._batches.setdefault(batch, _Collection())
 
     @property

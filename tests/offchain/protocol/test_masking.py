@@ -238,6 +238,17 @@ def test_noise__roots_of_all__every_device_finds_its_own_under_the_recorded_one(
     assert [noise.batch_for(BATCH + k) for k in range(3)] == [BATCH, BATCH, None]
 
 
+def test_noise__many_batches__those_that_cover_no_round_are_forgotten(
+    noise: noise_book.ClusterNoise,
+) -> None:
+    for batch in range(BATCH, BATCH + 20, 2):  # of two rounds each
+        noise.start(batch)
+        noise.add(root_message(0, bytes(32), batch))
+        assert noise.receipts(batch, noise.close())
+        assert [noise.batch_for(batch + k) for k in (-1, 0)] in ([None, batch], [batch - 2, batch])
+    assert sorted(noise._batches) == sorted(noise._recorded) == [BATCH + 16, BATCH + 18]
+
+
 def test_noise__root_twice__second_must_be_the_same(noise: noise_book.ClusterNoise) -> None:
     collect(noise, 1, 1)
     with pytest.raises(Equivocation, match="device 1"):
