@@ -64,7 +64,7 @@ symbolic: setup ## Prove the accounting of Contract S with Halmos (minutes); ARG
 mutants: setup ## Change Contract S in a sample of places, one at a time: which does no test notice?
 	$(BIN)/python tools/mutate.py $(ARGS)
 
-bench: setup ## Measure speed, size and gas beside Flower (10 minutes); refresh docs/performance.md
+bench: setup ## Measure speed, size and gas beside Flower (6 minutes); refresh docs/performance.md
 	$(BIN)/ape compile --force >/dev/null
 	$(BIN)/python -m bench $(ARGS)
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 SLOTS = 4096
+CROWDED = 50  # times the least, from which labels between powers of ten run into each other
+SERIES = {"devices": "devices in a cluster", "values": "slots of an update"}  # the plots
 Data = dict[str, Any]
 
 
@@ -69,7 +71,7 @@ def device_work(data: Data) -> tuple[float, float] | None:
 
 def exponents(data: Data) -> Data:
     """How processor time per device grows with the cluster, once packed, and with the update."""
-    by_devices = [c for c in data["verified"] if c["series"] == "devices" and c["packing"] > 1]
+    by_devices = [c for c in _cases(data, "devices") if c["packing"] > 1]
     by_values = _by_values(data)
     found: Data = {}
     if len(by_devices) > 1:
@@ -82,6 +84,13 @@ def exponents(data: Data) -> Data:
         chunks = [(c["slots"], total(c, "cpu_seconds") / c["devices"]) for c in by_values]
         found["slots"] = fit(chunks)
     return found
+
+
+def _cases(data: Data, series: str) -> list[Data]:
+    """The cases of a plot."""
+    if series == "values":
+        return _by_values(data)
+    return [case for case in data["verified"] if case["series"] == series]
 
 
 def _by_values(data: Data) -> list[Data]:
@@ -366,6 +375,11 @@ def markdown(data: Data) -> str:
         + _operations_section(data),
         "### A whole verified round, in process\n\n" + _rounds_section(data),
     ]
+    parts += [
+        f"![{label}](../bench/results/{data['date']}-{name}.svg)"
+        for name, label in SERIES.items()
+        if len(_cases(data, name)) > 1
+    ]
     if grown:
         named = "; ".join(f"{name}: {value:.2f}" for name, value in grown.items())
         parts.append(f"Fitted exponents of processor time per device: {named}.")
@@ -392,12 +406,8 @@ def refresh_page(data: Data) -> None:
 def plots(data: Data, folder: Path) -> list[Path]:
     """Time of a round by devices, by slots, and by phase."""
     made = []
-    series = {"devices": "devices in a cluster", "values": "slots of an update"}
-    for name, label in series.items():
-        by_values = name == "values"
-        cases = (
-            _by_values(data) if by_values else [c for c in data["verified"] if c["series"] == name]
-        )
+    for name, label in SERIES.items():
+        cases = _cases(data, name)
         if len(cases) < 2:
             continue
         key = "devices" if name == "devices" else "slots"
@@ -414,7 +424,8 @@ def plots(data: Data, folder: Path) -> list[Path]:
         axes.set_xticks(x, [f"{value:,}" for value in x])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        low, high = axes.get_ylim()
+        axes.yaxis.set_minor_formatter("{x:g}" if high < CROWDED * low else NullFormatter())
         axes.set_xlabel(label)
         axes.set_ylabel("seconds a round")
         axes.grid(visible=True, alpha=0.3)
