@@ -11,7 +11,6 @@ For example, everything in one file:  mutate.py --only contracts/extension/Funds
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -23,6 +22,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from analyse import analyse
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 3
@@ -109,22 +110,7 @@ def _short(text: str) -> str:
 
 def syntax_trees() -> dict[str, Any]:
     """The compiler's syntax tree of each file."""
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": (ROOT / name).read_text()} for name in FILES},
-        "settings": {
-            "outputSelection": {"*": {"": ["ast"]}},
-            "remappings": [
-                "@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/",
-                "solady/src/=node_modules/solady/src/",
-            ],
-        },
-    }
-    command = ["node", str(ROOT / "tools/solc"), "--standard-json", "--base-path", str(ROOT)]
-    done = subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True, input=json.dumps(request)
-    )
-    sources = json.loads(done.stdout)["sources"]
+    sources = analyse(FILES, {"*": {"": ["ast"]}})["sources"]
     return {name: sources[name]["ast"] for name in FILES}
 
 

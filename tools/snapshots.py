@@ -12,11 +12,12 @@ changed.
 
 import hashlib
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from analyse import analyse
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "tests" / "contracts" / "snapshots.json"
@@ -59,27 +60,8 @@ def interface(abi: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _analyse() -> dict[str, Any]:
     """Interfaces and storage layout, by the compiler's analysis without code generation."""
-    wanted = {"*": {"*": ["abi", "storageLayout"]}}
     sources = [f"contracts/{name}.sol" for name in CONTRACTS]
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": (ROOT / name).read_text()} for name in sources},
-        "settings": {
-            "outputSelection": wanted,
-            "remappings": [
-                "@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/",
-                "solady/src/=node_modules/solady/src/",
-            ],
-        },
-    }
-    command = ["node", str(ROOT / "tools/solc"), "--standard-json", "--base-path", str(ROOT)]
-    done = subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True, input=json.dumps(request)
-    )
-    answer = json.loads(done.stdout)
-    errors = [e["formattedMessage"] for e in answer.get("errors", ()) if e["severity"] == "error"]
-    if errors:
-        raise SystemExit("\n".join(errors))
+    answer = analyse(sources, {"*": {"*": ["abi", "storageLayout"]}})
     found = {name: answer["contracts"][f"contracts/{name}.sol"][name] for name in CONTRACTS}
     layout = found[LAYOUT_OF]["storageLayout"]
     kinds = {name: kind["label"] for name, kind in layout["types"].items()}

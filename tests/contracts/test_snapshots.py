@@ -1,23 +1,20 @@
 """That the snapshot file says what the compiler makes of the sources."""
 
-import importlib.util
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / "tools" / "snapshots.py"
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    spec = importlib.util.spec_from_file_location("snapshots", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TOOLS)
+        return importlib.import_module("snapshots")
 
 
 def test_snapshot__against_what_ape_compiled__equal(tool: Any, project: Any) -> None:
