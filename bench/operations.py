@@ -16,10 +16,10 @@ from offchain.crypto.noise import NoiseSeed, noise_vector
 from offchain.crypto.opening import locate_bad_openings
 from offchain.crypto.randomness import Randomness
 from offchain.crypto.sharing import (
+    ReceivedShare,
     SharingParameters,
-    check_share,
+    check_shares,
     deal,
-    evaluate_witnesses,
     reconstruct,
 )
 
@@ -73,21 +73,14 @@ def of_sharing(capacity: int, devices: int, packing: int, randomness: Randomness
 
     def check() -> None:
         """What one recipient does with the shares of all the others."""
-        witnesses = [made.witness] * (devices - 1)
-        values = evaluate_witnesses(parameters, 1, witnesses)
-        claims = [
-            check_share(
-                parameters,
-                1,
-                FieldVector(made.shares[1].to_bytes()),
-                made.path(1),
-                witness,
-                Commitment(commitment.points),
-                values=value,
-                **WHO,
-            )
-            for witness, value in zip(witnesses, values, strict=True)
-        ]
+        received = ReceivedShare(
+            WHO["dealer"],
+            FieldVector(made.shares[1].to_bytes()),
+            made.path(1),
+            made.witness,
+            Commitment(commitment.points),
+        )
+        claims = check_shares(parameters, 1, [received] * (devices - 1), context=WHO["context"])
         locate_bad_openings(key, claims, randomness)
 
     return {

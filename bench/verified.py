@@ -219,15 +219,19 @@ def device_cpu(task: VerifiedTask) -> float:
 
 # By what stands in file or function: the first that fits counts.
 GROUPS = {
-    "sums of products": ("native.py", "multiexp"),
-    "pairings, decoding of points": ("pairing", "is_in_subgroup", "compressed", "curve.py"),
+    "sums of products": ("native.py", "points.py", "kernels/buckets.py", "multiexp"),
+    "pairings, decoding of points": (
+        "pairing",
+        "is_in_subgroup",
+        "compressed",
+        "curve.py",
+        "kernels/decoding.py",
+    ),
     "keccak, Merkle trees": ("keccak", "sha3", "hashing.py", "merkle.py"),
-    "drawing noise": ("sha256", "_hashlib", "noise.py"),
+    "drawing noise": ("sha256", "_hashlib", "noise.py", "kernels/sampler.py"),
     "field vectors": (
-        "gmpy2",
-        "packed.py",
         "field.py",
-        "limbs.py",
+        "kernels/scalars.py",
         "polynomial.py",
         "layout.py",
         "crypto/commitment.py",

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import Final
 
-import gmpy2
 import numpy as np
 import numpy.typing as npt
 from py_arkworks_bls12381 import G1Point, Scalar
@@ -20,7 +19,7 @@ from py_arkworks_bls12381 import G1Point, Scalar
 from offchain.crypto import curve
 from offchain.crypto.ceremony import POWERS_IN_G1, Ceremony, default_ceremony
 from offchain.crypto.curve import G1, G1_BYTES
-from offchain.crypto.errors import LengthError, RangeError
+from offchain.crypto.errors import CryptoError, LengthError, RangeError
 from offchain.crypto.field import SCALAR_BYTES, FieldVector, R, parse_scalar, scalar_bytes
 from offchain.crypto.hashing import Digest, keccak256
 from offchain.crypto.native import FixedBase
@@ -29,7 +28,7 @@ OPENING_BYTES: Final = SCALAR_BYTES + G1_BYTES
 _SEPARATE_LONG_BELOW: Final = 1 / 8  # share of long scalars up to which they get their own sum
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Commitment:
     """Commitment to a vector of `len(points)` chunks.
 
@@ -54,7 +53,7 @@ class Commitment:
         """Return the points as the precompiles of EIP-2537 take them, 128 bytes each."""
         return b"".join([curve.g1_to_eip2537(point) for point in self.points])
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """Keccak-256 of `to_eip2537()`: what Contract S stores."""
         return keccak256(self.to_eip2537())
@@ -102,14 +101,25 @@ def parse_commitment(
     LengthError, NonCanonicalError, InfinityError, NotOnCurveError, NotInSubgroupError
         As `parse_g1`. Set `infinity` only where a vector may be zero, as a fresh model.
     """
-    if len(data) != G1_BYTES * chunks:
-        raise LengthError(field, len(data), G1_BYTES * chunks)
-    return Commitment(
-        tuple(
-            curve.parse_g1(data[i : i + G1_BYTES], infinity=infinity, field=field)
-            for i in range(0, len(data), G1_BYTES)
-        )
-    )
+    return parse_commitments([data], chunks, infinity=infinity, field=field)[0]
+
+
+def parse_commitments(
+    encodings: Sequence[bytes], chunks: int, *, infinity: bool = False, field: str = "commitment"
+) -> list[Commitment]:
+    """Parse commitments of `chunks` points each; raises the first error of `parse_commitment`."""
+    for data in encodings:
+        if len(data) != G1_BYTES * chunks:
+            raise LengthError(field, len(data), G1_BYTES * chunks)
+    joined = b"".join(encodings)
+    parts = [joined[i : i + G1_BYTES] for i in range(0, len(joined), G1_BYTES)]
+    points = curve.parse_g1_each(parts, infinity=infinity, field=field)
+    good = []
+    for point in points:
+        if isinstance(point, CryptoError):
+            raise point
+        good.append(point)
+    return [Commitment(tuple(good[i : i + chunks])) for i in range(0, len(good), chunks)]
 
 
 def parse_commitment_eip2537(
@@ -155,11 +165,29 @@ def parse_opening(data: bytes, field: str = "opening") -> Opening:
     LengthError, ScalarOverflowError, NonCanonicalError, NotOnCurveError, NotInSubgroupError
         One for each way to be wrong.
     """
-    if len(data) != OPENING_BYTES:
-        raise LengthError(field, len(data), OPENING_BYTES)
-    value = parse_scalar(data[:SCALAR_BYTES], f"{field} value")
-    proof = curve.parse_g1(data[SCALAR_BYTES:], infinity=True, field=f"{field} proof")
-    return Opening(value, proof)
+    opening = parse_openings([data], field)[0]
+    if isinstance(opening, CryptoError):
+        raise opening
+    return opening
+
+
+def parse_openings(
+    encodings: Sequence[bytes], field: str = "opening"
+) -> list[Opening | CryptoError]:
+    """Parse many openings: for each, the opening or the error that `parse_opening` raises."""
+    proofs = curve.parse_g1_each(
+        [data[SCALAR_BYTES:] for data in encodings], infinity=True, field=f"{field} proof"
+    )
+    found: list[Opening | CryptoError] = []
+    for data, proof in zip(encodings, proofs, strict=True):
+        try:
+            if len(data) != OPENING_BYTES:
+                raise LengthError(field, len(data), OPENING_BYTES)
+            value = parse_scalar(data[:SCALAR_BYTES], f"{field} value")
+            found.append(proof if isinstance(proof, CryptoError) else Opening(value, proof))
+        except CryptoError as error:
+            found.append(error)
+    return found
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -241,16 +269,8 @@ class CommitmentKey:
         LengthError
             If the vector is empty or not a whole number of chunks.
         """
-        # Synthetic division, highest coefficient first: q_{j-1} = u_j + z q_j, and u(z) at the end.
-        z, order = gmpy2.mpz(point % R), gmpy2.mpz(R)
-        step, steps = gmpy2.mpz(0), []
-        for value in reversed(self.fold(vector, point).to_ints()):
-            step = gmpy2.f_mod(gmpy2.fma(step, z, value), order)
-            steps.append(step)
-        value = int(steps.pop())
-        quotient = [step.to_bytes(SCALAR_BYTES, "big") for step in reversed(steps)]
-        padded = FieldVector(b"".join([*quotient, bytes(SCALAR_BYTES)]))
-        return Opening(value, self._commit_chunk(padded))
+        quotient, value = self.fold(vector, point).divide(point)
+        return Opening(value, self._commit_chunk(quotient))
 
     def _chunks(self, vector: FieldVector) -> list[FieldVector]:
         if not len(vector):
@@ -258,9 +278,9 @@ class CommitmentKey:
         return vector.split(self.capacity)
 
     def _commit_chunk(self, chunk: FieldVector) -> G1:
-        negative, words = chunk.signed_words()
         if self._base is not None:
-            return self._base.sum(np.arange(len(words)), negative, words)
+            return self._base.sum(chunk)
+        negative, words = chunk.signed_words()
         long = words[:, :2].any(axis=1)
         index = np.arange(len(words)) + len(words) * negative
         encoded = words.astype(">u8").view("V32").reshape(-1)

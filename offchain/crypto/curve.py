@@ -7,9 +7,12 @@ here, since the library itself accepts, for example, non-canonical encodings of 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+import numpy as np
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
+from offchain.crypto.blst import addresses, library
 from offchain.crypto.errors import (
+    CryptoError,
     InfinityError,
     LengthError,
     NonCanonicalError,
@@ -17,14 +20,12 @@ from offchain.crypto.errors import (
     NotOnCurveError,
 )
 from offchain.crypto.field import R, scalar_bytes
+from offchain.crypto.kernels import decoding
+from offchain.crypto.kernels.lanes import BASE_FIELD
 
 G1: TypeAlias = G1Point
 G2: TypeAlias = G2Point
 
-BASE_FIELD: Final = int(
-    "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab",
-    16,
-)
 G1_BYTES: Final = 48
 G2_BYTES: Final = 96
 G1_EIP2537_BYTES: Final = 128
@@ -77,6 +78,48 @@ def parse_g1(data: bytes, *, infinity: bool = False, field: str = "G1 point") ->
     if not point.is_in_subgroup():
         raise NotInSubgroupError(field)
     return point
+
+
+def parse_g1_each(
+    encodings: Sequence[bytes], *, infinity: bool = False, field: str = "G1 point"
+) -> list[G1 | CryptoError]:
+    """Parse many compressed points of G1, outside the interpreter lock where there is blst.
+
+    Returns
+    -------
+    list
+        For each, the point, or the error that `parse_g1` raises.
+    """
+    found: list[G1 | CryptoError] = []
+    rest: list[int] = []
+    for place, data in enumerate(encodings):
+        try:
+            found.append(G1_INFINITY)
+            if not _check_compressed(data, G1_BYTES, infinity, field):
+                rest.append(place)
+        except CryptoError as error:
+            found[place] = error
+    blst = library()
+    if blst is None:
+        for place in rest:
+            try:
+                found[place] = parse_g1(encodings[place], infinity=infinity, field=field)
+            except CryptoError as error:
+                found[place] = error
+        return found
+    joined = np.frombuffer(b"".join([encodings[place] for place in rest]), np.uint8)
+    plain = np.empty((len(rest), decoding.PLAIN_BYTES), np.uint8)
+    states = np.empty(len(rest), np.uint8)
+    calls = addresses(blst, decoding.FUNCTIONS)
+    decoding.decode(calls, joined.reshape(-1, G1_BYTES), plain, states)
+    for place, coordinates, state in zip(rest, plain, states.tolist(), strict=True):
+        if state == decoding.GOOD:
+            found[place] = G1Point.from_xy_bytes_unchecked_be(coordinates.tobytes())
+        elif state == decoding.NOT_ON_CURVE:
+            found[place] = NotOnCurveError(field)
+        else:
+            found[place] = NotInSubgroupError(field)
+    return found
 
 
 def parse_g2(data: bytes, *, infinity: bool = False, field: str = "G2 point") -> G2:

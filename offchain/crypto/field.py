@@ -1,9 +1,8 @@
 """Scalars and vectors of scalars of BLS12-381's scalar field F_r.
 
 A scalar is a plain `int` in [0, R). A vector keeps its canonical encoding, 32 big-endian bytes per
-element, so that parsing, hashing, slicing and comparing cost next to nothing; arithmetic goes
-through packed integers (`packed.py`) and inner products through exact floating-point matrix
-products of 16-bit limbs.
+element, so that parsing, hashing, slicing and comparing cost next to nothing; arithmetic is that of
+the kernels (`kernels/scalars.py`).
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto import limbs, packed
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
+from offchain.crypto.kernels import scalars
 
 R: Final = SCALAR_ORDER
 SCALAR_BYTES: Final = 32
 _ORDER_WORDS: Final = tuple((R >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
 _HALF_WORDS: Final = tuple(((R // 2 + 1) >> (64 * (3 - i))) & (2**64 - 1) for i in range(4))
-
-_SMALL_BLOCK: Final = 512  # up to which a block is evaluated faster in packed integers
+MOST_FACTOR: Final = (1 << scalars.MOST_FACTOR_BITS) - 1
 
 Words = npt.NDArray[np.uint64]
 
@@ -54,7 +52,8 @@ def scalar_bytes(value: int) -> bytes:
 
 def centred(value: int) -> int:
     """Return the representative of `value` modulo r that is nearest to zero."""
-    return packed.centred(value)
+    value %= R
+    return value - R if value > R // 2 else value
 
 
 def inverse(value: int) -> int:
@@ -90,11 +89,6 @@ def below(words: Words, bound: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         limit = np.uint64(bound[i])
         less = (words[:, i] < limit) | ((words[:, i] == limit) & less)
     return np.asarray(less, np.bool_)
-
-
-def canonical_rows(words: Words) -> npt.NDArray[np.bool_]:
-    """Return which rows of shape (N, 4) are numbers below `R`."""
-    return below(words, _ORDER_WORDS)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -144,6 +138,19 @@ class FieldVector:
         return FieldVector(b"".join([v.data for v in vectors]))
 
     @staticmethod
+    def transposed(vectors: Sequence[FieldVector]) -> list[FieldVector]:
+        """Return the first elements of all vectors as a vector, then the second ones, and so on.
+
+        Raises
+        ------
+        LengthError
+            If the lengths differ or there is no vector.
+        """
+        _same_lengths(vectors)
+        rows = _joined(vectors).reshape(len(vectors), len(vectors[0]), 4)
+        return [FieldVector(column.tobytes()) for column in rows.transpose(1, 0, 2)]
+
+    @staticmethod
     def sum(vectors: Sequence[FieldVector]) -> FieldVector:
         """Add one or more vectors of one length.
 
@@ -153,7 +160,9 @@ class FieldVector:
             If the lengths differ or there is no vector.
         """
         _same_lengths(vectors)
-        return FieldVector(packed.sum_vectors([v.data for v in vectors]))
+        out = _rows(len(vectors[0]))
+        scalars.sum_vectors(_joined(vectors), len(out), out)
+        return FieldVector(out.tobytes())
 
     @staticmethod
     def linear_combination(
@@ -183,7 +192,12 @@ class FieldVector:
         for row in matrix:
             if len(row) != len(vectors):
                 raise LengthError("coefficients", len(row), len(vectors))
-        return [FieldVector(d) for d in packed.linear_map(matrix, [v.data for v in vectors])]
+        length = len(vectors[0])
+        out = _rows(len(matrix) * length)
+        factors = FieldVector.from_ints(entry for row in matrix for entry in row)
+        if length:
+            scalars.linear_map(factors.elements(), _joined(vectors), length, out)
+        return _cut(out, len(matrix))
 
     @staticmethod
     def nested(vectors: Sequence[FieldVector], rows: Sequence[Sequence[int]]) -> list[FieldVector]:
@@ -195,16 +209,22 @@ class FieldVector:
             If the vectors differ in length, or a row has not one factor fewer than there are
             vectors.
         RangeError
-            If a factor is not from 0 to 2^64 - 1.
+            If a factor is not from 0 to `MOST_FACTOR`.
         """
         _same_lengths(vectors)
         for row in rows:
             if len(row) != len(vectors) - 1:
                 raise LengthError("factors", len(row), len(vectors) - 1)
             for factor in row:
-                if not 0 <= factor < 1 << 64:
-                    raise RangeError("factor", factor, 0, (1 << 64) - 1)
-        return [FieldVector(d) for d in packed.nested([v.data for v in vectors], rows)]
+                if not 0 <= factor <= MOST_FACTOR:
+                    raise RangeError("factor", factor, 0, MOST_FACTOR)
+        length = len(vectors[0])
+        out = _rows(len(rows) * length)
+        factors = np.array(rows, np.uint64).reshape(len(rows), len(vectors) - 1)
+        bits = int(factors.max(initial=0)).bit_length()
+        if length:
+            scalars.nested(_joined(vectors), length, factors, bits, out)
+        return _cut(out, len(rows))
 
     def __add__(self, other: FieldVector) -> FieldVector:
         return FieldVector.sum((self, other))
@@ -259,6 +279,18 @@ class FieldVector:
         from_bytes = int.from_bytes
         return [from_bytes(item, "big") for item in np.frombuffer(self.data, "V32").tolist()]
 
+    def elements(self, most: int | None = None) -> Words:
+        """Return the encoding as kernels take it, four words each, shape (N, 4); a view.
+
+        Raises
+        ------
+        RangeError
+            If there are more than `most`.
+        """
+        if most is not None and len(self) > most:
+            raise RangeError("length", len(self), 0, most)
+        return np.frombuffer(self.data, np.uint64).reshape(-1, 4)
+
     def words(self) -> Words:
         """Return the elements as native 64-bit words, shape (N, 4), most significant first."""
         return np.frombuffer(self.data, ">u8").reshape(-1, 4).astype(np.uint64)
@@ -291,9 +323,10 @@ class FieldVector:
     def centred(self) -> list[int]:
         """Return the elements as signed integers nearest to zero."""
         try:
-            return [int(value) for value in self.to_int64().tolist()]
+            whole: list[int] = self.to_int64().tolist()
+            return whole
         except ScalarOverflowError:
-            return [packed.centred(value) for value in self.to_ints()]
+            return [centred(value) for value in self.to_ints()]
 
     def to_int64(self) -> npt.NDArray[np.int64]:
         """Return the elements as signed 64-bit integers, shape (N,).
@@ -320,29 +353,66 @@ class FieldVector:
         """
         if len(self) != len(other):
             raise LengthError("vector", len(other), len(self))
-        return limbs.dot(self.data, other.data)
+        out = _rows(1)
+        scalars.dot(self.elements(), other.elements(), out)
+        return int.from_bytes(out.tobytes(), "big")
 
     def horner(self, point: int) -> int:
         """Return sum_j self_j * point^j."""
         return self.horner_blocks(point, len(self))[0] if len(self) else 0
 
-    def horner_blocks(self, point: int, size: int) -> list[int]:
-        """Evaluate each part of `size` consecutive elements as a polynomial at one point.
+    def horner_blocks(self, points: int | Sequence[int], size: int) -> list[int]:
+        """Evaluate each part of `size` consecutive elements as a polynomial.
+
+        Parameters
+        ----------
+        points
+            One for all parts, or one for each.
 
         Returns
         -------
         list of int
-            sum_q self_{b*size+q} * point^q for every part b.
+            sum_q self_{b*size+q} * points_b^q for every part b.
 
         Raises
         ------
         LengthError
-            If `size` does not divide the length.
+            If `size` does not divide the length, or there is another number of points.
         """
         if size < 1 or len(self) % size:
             raise LengthError("vector", len(self), -(-len(self) // max(size, 1)) * size)
-        evaluate = packed.horner_blocks if size <= _SMALL_BLOCK else limbs.horner_blocks
-        return evaluate(self.data, point % R, size)
+        out = _rows(len(self) // size)
+        if isinstance(points, int):
+            where = _element(points)
+        else:
+            if len(points) != len(out):
+                raise LengthError("points", len(points), len(out))
+            where = FieldVector.from_ints(points).elements()
+        scalars.horner_blocks(self.elements(), size, where, out)
+        return FieldVector(out.tobytes()).to_ints()
+
+    def divide(self, point: int) -> tuple[FieldVector, int]:
+        """Divide sum_j self_j X^j by X - point.
+
+        Returns
+        -------
+        quotient : FieldVector
+            As long as this vector; its last element is zero.
+        remainder : int
+            The value at `point`.
+
+        Raises
+        ------
+        LengthError
+            If the vector is empty.
+        """
+        if not len(self):
+            raise LengthError("vector", 0, 1)
+        out = _rows(len(self))
+        scalars.divide(self.elements(), _element(point), out)
+        data = out.tobytes()
+        quotient = FieldVector(data[SCALAR_BYTES:] + bytes(SCALAR_BYTES))
+        return quotient, int.from_bytes(data[:SCALAR_BYTES], "big")
 
     def keccak(self) -> Digest:
         """Return Keccak-256 of the canonical encoding."""
@@ -362,9 +432,9 @@ def parse_field_vector(data: bytes, length: int, field: str = "vector") -> Field
     if len(data) != SCALAR_BYTES * length:
         raise LengthError(field, len(data), SCALAR_BYTES * length)
     vector = FieldVector(bytes(data))
-    good = canonical_rows(vector.words())
-    if not good.all():
-        raise ScalarOverflowError(field, int(np.argmin(good)), "the group order")
+    wrong = scalars.first_not_canonical(vector.elements())
+    if wrong >= 0:
+        raise ScalarOverflowError(field, wrong, "the group order")
     return vector
 
 
@@ -374,3 +444,20 @@ def _same_lengths(vectors: Sequence[FieldVector]) -> None:
     for vector in vectors:
         if len(vector) != len(vectors[0]):
             raise LengthError("vector", len(vector), len(vectors[0]))
+
+
+def _rows(count: int) -> Words:
+    return np.empty((count, 4), np.uint64)
+
+
+def _element(value: int) -> Words:
+    return np.frombuffer(scalar_bytes(value), np.uint64).reshape(1, 4)
+
+
+def _joined(vectors: Sequence[FieldVector]) -> Words:
+    return FieldVector.concatenate(vectors).elements()
+
+
+def _cut(rows: Words, parts: int) -> list[FieldVector]:
+    """Cut what a kernel wrote into vectors of one length."""
+    return [FieldVector(part.tobytes()) for part in rows.reshape(parts, -1)]

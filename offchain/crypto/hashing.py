@@ -4,12 +4,15 @@
 32-byte words, which equals `abi.encode` of `bytes32` and `uint256` values.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NewType
 
+import numpy as np
 import sha3  # type: ignore[import-untyped]
 
 from offchain.crypto.errors import LengthError, RangeError
+from offchain.crypto.kernels import keccak
 
 WORD_BYTES: Final = 32
 ADDRESS_BYTES: Final = 20
@@ -19,12 +22,36 @@ Digest = NewType("Digest", bytes)
 """32 bytes of Keccak-256 output."""
 
 _keccak = sha3.keccak_256
+_ONE_BY_ONE: Final = 3  # messages up to which hashing side by side does not pay
 
 
 def keccak256(data: bytes) -> Digest:
     """Return Keccak-256 of `data`."""
     digest: Digest = _keccak(data).digest()
     return digest
+
+
+def keccak256_each(messages: Sequence[bytes]) -> list[Digest]:
+    """Return Keccak-256 of each of many messages of one length, several at a time.
+
+    Raises
+    ------
+    LengthError
+        If the lengths differ.
+    """
+    if len(messages) <= _ONE_BY_ONE:
+        return [keccak256(message) for message in messages]
+    length = len(messages[0])
+    for message in messages:
+        if len(message) != length:
+            raise LengthError("message", len(message), length)
+    missing = keccak.RATE - length % keccak.RATE
+    # 0x01, zeros, and 0x80 in the last byte, which may be the same one.
+    padding = (1 | 0x80 << 8 * (missing - 1)).to_bytes(missing, "little")
+    padded = np.frombuffer(padding.join([*messages, b""]), np.uint64).reshape(len(messages), -1)
+    found = np.empty((len(messages), WORD_BYTES // 8), np.uint64)
+    keccak.digests(padded, found)
+    return [Digest(digest) for digest in found.view("V32").reshape(-1).tolist()]
 
 
 def word(value: int) -> bytes:
@@ -87,12 +114,27 @@ def tagged(tag: str, *parts: bytes) -> Digest:
     LengthError
         If a part is not a whole number of words.
     """
+    return keccak256(_tagged_message(tag, parts))
+
+
+def tagged_each(tag: str, rows: Iterable[Sequence[bytes]]) -> list[Digest]:
+    """Return `tagged(tag, *parts)` for each row of parts; their lengths must not differ by row.
+
+    Raises
+    ------
+    LengthError
+        If a part is not a whole number of words, or rows differ in length.
+    """
+    return keccak256_each([_tagged_message(tag, parts) for parts in rows])
+
+
+def _tagged_message(tag: str, parts: Sequence[bytes]) -> bytes:
     for part in parts:
         if len(part) % WORD_BYTES:
             raise LengthError(
                 f"part of {tag!r}", len(part), -(-len(part) // WORD_BYTES) * WORD_BYTES
             )
-    return keccak256(b"".join((_tag_hash(tag), *parts)))
+    return b"".join((_tag_hash(tag), *parts))
 
 
 def challenge(tag: str, *parts: bytes) -> int:

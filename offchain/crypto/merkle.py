@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from offchain.crypto.errors import LengthError, MerklePathError, RangeError
-from offchain.crypto.hashing import WORD_BYTES, Digest, keccak256, parse_digest
+from offchain.crypto.hashing import WORD_BYTES, Digest, keccak256, keccak256_each, parse_digest
 
 EMPTY_LEAF: Final = Digest(bytes(WORD_BYTES))
 
@@ -23,11 +23,15 @@ def leaf_hash(data: bytes) -> Digest:
     LengthError
         If there are not exactly 32 bytes.
     """
-    return keccak256(b"\x00" + parse_digest(data, "leaf data"))
+    return keccak256(_leaf_message(data))
 
 
-def _node_hash(left: bytes, right: bytes) -> Digest:
-    return keccak256(b"\x01" + left + right)
+def _leaf_message(data: bytes) -> bytes:
+    return b"\x00" + parse_digest(data, "leaf data")
+
+
+def _node_message(left: bytes, right: bytes) -> bytes:
+    return b"\x01" + left + right
 
 
 def path_length(count: int) -> int:
@@ -58,11 +62,13 @@ class MerkleTree:
 
     def __init__(self, leaves: Sequence[bytes]) -> None:
         depth = path_length(len(leaves))
-        level = [leaf_hash(data) for data in leaves]
+        level = keccak256_each([_leaf_message(data) for data in leaves])
         level += [EMPTY_LEAF] * ((1 << depth) - len(level))
         levels = [tuple(level)]
         while len(level) > 1:
-            level = [_node_hash(*level[i : i + 2]) for i in range(0, len(level), 2)]
+            level = keccak256_each(
+                [_node_message(*level[i : i + 2]) for i in range(0, len(level), 2)]
+            )
             levels.append(tuple(level))
         object.__setattr__(self, "leaves", tuple(leaves))
         object.__setattr__(self, "_levels", tuple(levels))
@@ -111,14 +117,42 @@ def verify_path(root: bytes, index: int, count: int, leaf: bytes, path: Sequence
     MerklePathError
         If the path leads to another root.
     """
+    check_path(index, count, path)
+    if roots_of(index, [leaf], [path]) != [root]:
+        raise MerklePathError(f"path of leaf {index} of {count} does not lead to the root")
+
+
+def check_path(index: int, count: int, path: Sequence[bytes]) -> None:
+    """Check the form of a path; errors as in `verify_path`."""
     depth = path_length(count)
     if not 0 <= index < count:
         raise RangeError("leaf index", index, 0, count - 1)
     if len(path) != depth:
         raise LengthError("Merkle path", len(path), depth)
-    node = leaf_hash(leaf)
-    for level, sibling in enumerate(path):
+    for sibling in path:
         parse_digest(sibling, "Merkle sibling")
-        node = _node_hash(sibling, node) if index >> level & 1 else _node_hash(node, sibling)
-    if node != root:
-        raise MerklePathError(f"path of leaf {index} of {count} does not lead to the root")
+
+
+def roots_of(index: int, leaves: Sequence[bytes], paths: Sequence[Sequence[bytes]]) -> list[Digest]:
+    """Return where paths lead from leaf data at one `index` of several trees of one size.
+
+    Parameters
+    ----------
+    paths
+        Of good form: see `check_path`.
+
+    Raises
+    ------
+    LengthError
+        If leaf data is not 32 bytes long.
+    """
+    nodes = keccak256_each([_leaf_message(leaf) for leaf in leaves])
+    for level, siblings in enumerate(zip(*paths, strict=True)):
+        pairs = zip(siblings, nodes, strict=True)
+        nodes = keccak256_each(
+            [
+                _node_message(sibling, node) if index >> level & 1 else _node_message(node, sibling)
+                for sibling, node in pairs
+            ]
+        )
+    return nodes

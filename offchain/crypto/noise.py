@@ -19,6 +19,7 @@ import numpy.typing as npt
 from offchain.crypto.errors import LengthError
 from offchain.crypto.field import FieldVector
 from offchain.crypto.hashing import Digest, tagged
+from offchain.crypto.kernels import sampler
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.randomness import Randomness
 
@@ -92,33 +93,29 @@ def _prefix_table() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
 
 
 def invert(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Turn uniform 64-bit words into discrete Gaussians of standard deviation 32.
+    """Turn uniform 64-bit words, shape (N,), into discrete Gaussians of standard deviation 32.
 
     x = -320 + (number of thresholds <= w); a table over the first 16 bits answers nearly always.
     """
-    values, undecided = _prefix_table()
-    prefix = (words >> np.uint64(64 - _PREFIX_BITS)).astype(np.intp)
-    out = values[prefix]
-    rest = np.nonzero(undecided[prefix])
-    out[rest] = np.searchsorted(thresholds(), words[rest], side="right") + TABLE_FIRST
+    out = np.empty(len(words), np.int64)
+    sampler.invert(words, *_prefix_table(), thresholds(), TABLE_FIRST, out)
     return out
 
 
 @lru_cache(maxsize=8)
-def _slot_names(layout: SlotLayout) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Return the encoded indices of the data slots and of the blinding slots."""
+def _slot_names(layout: SlotLayout) -> tuple[npt.NDArray[np.uint32], tuple[bytes, ...]]:
+    """Return the indices of the data slots, and those of the blinding slots, encoded."""
     mask = layout.blinding_mask
-    encode = [j.to_bytes(4, "big") for j in range(layout.length)]
-    data = tuple(encode[j] for j in np.flatnonzero(~mask).tolist())
-    return data, tuple(encode[j] for j in np.flatnonzero(mask).tolist())
+    blinding = tuple(j.to_bytes(4, "big") for j in np.flatnonzero(mask).tolist())
+    return np.flatnonzero(~mask).astype(np.uint32), blinding
 
 
 def noise_values(seed: NoiseSeed, layout: SlotLayout) -> npt.NDArray[np.int64]:
     """Return the noise of the data slots in order, shape (C * (D - 3 l),)."""
-    secret = seed.reveal()
-    digests = b"".join([sha256(secret + name).digest() for name in _slot_names(layout)[0]])
-    words = np.frombuffer(digests, ">u8").astype(np.uint64)
-    x = invert(words).reshape(-1, 4)
+    names = _slot_names(layout)[0]
+    words = np.empty((len(names), 4), np.uint64)
+    sampler.digests(np.frombuffer(seed.reveal(), ">u4").astype(np.uint32), names, words)
+    x = invert(words.reshape(-1)).reshape(-1, 4)
     return np.asarray((x[:, 0] + 8 * x[:, 1]) + 64 * (x[:, 2] + 8 * x[:, 3]), np.int64)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from offchain.crypto.errors import LengthError, RangeError
-from offchain.crypto.field import SCALAR_BYTES, FieldVector, canonical_rows
+from offchain.crypto.field import SCALAR_BYTES, FieldVector
 from offchain.crypto.hashing import keccak256, tagged
+from offchain.crypto.kernels import scalars
 
 SEED_BYTES: Final = 32
 _Bytes: TypeAlias = bytes  # inside the class the name stands for the method
@@ -107,10 +108,10 @@ class Randomness:
             raw = self.bytes(SCALAR_BYTES * (missing + missing // 8 + 4))
             candidates = np.frombuffer(raw, np.uint8).reshape(-1, SCALAR_BYTES).copy()
             candidates[:, 0] &= 0x7F
-            words = candidates.view(">u8").astype(np.uint64)
-            kept = candidates[canonical_rows(words)][:missing]
-            parts.append(kept.tobytes())
-            missing -= len(kept)
+            room = np.empty((missing, 4), np.uint64)
+            kept = scalars.keep_canonical(candidates.view(np.uint64), room)
+            parts.append(room[:kept].tobytes())
+            missing -= kept
         return FieldVector(b"".join(parts))
 
     def child(self, label: _Bytes) -> Randomness:

@@ -23,7 +23,9 @@ from offchain.crypto.commitment import (
     parse_opening,
 )
 from offchain.crypto.errors import (
+    CryptoError,
     LengthError,
+    MerklePathError,
     RangeError,
     ReconstructionError,
     ShareError,
@@ -36,11 +38,11 @@ from offchain.crypto.hashing import (
     address_word,
     challenge,
     parse_digest,
-    tagged,
+    tagged_each,
     word,
 )
 from offchain.crypto.layout import SlotLayout
-from offchain.crypto.merkle import MerkleTree, verify_path
+from offchain.crypto.merkle import MerkleTree, check_path, roots_of
 from offchain.crypto.opening import OpeningClaim
 from offchain.crypto.randomness import Randomness
 
@@ -131,13 +133,12 @@ class ShareWitness:
     """
 
     root: Digest
-    polynomial: tuple[int, ...]
+    polynomial: FieldVector
     opening: Opening
 
     def to_bytes(self) -> bytes:
         """Return root, coefficients (32 bytes each) and opening (80 bytes)."""
-        coefficients = FieldVector.from_ints(self.polynomial).to_bytes()
-        return self.root + coefficients + self.opening.to_bytes()
+        return self.root + self.polynomial.to_bytes() + self.opening.to_bytes()
 
 
 def parse_witness(data: bytes, coefficients: int) -> ShareWitness:
@@ -152,9 +153,9 @@ def parse_witness(data: bytes, coefficients: int) -> ShareWitness:
     if len(data) != size:
         raise LengthError("witness", len(data), size)
     middle = data[WORD_BYTES:-OPENING_BYTES]
-    values = parse_field_vector(middle, coefficients, "witness polynomial").to_ints()
+    values = parse_field_vector(middle, coefficients, "witness polynomial")
     opening = parse_opening(data[-OPENING_BYTES:], "witness opening")
-    return ShareWitness(parse_digest(data[:WORD_BYTES]), tuple(values), opening)
+    return ShareWitness(parse_digest(data[:WORD_BYTES]), values, opening)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -191,7 +192,14 @@ class Dealing:
 
 def share_hash(x: int, share: FieldVector) -> Digest:
     """Return the leaf data of one share."""
-    return tagged(SHARE_TAG, word(x), share.to_bytes())
+    return share_hashes([x], [share])[0]
+
+
+def share_hashes(xs: Sequence[int], shares: Sequence[FieldVector]) -> list[Digest]:
+    """Return the leaf data of shares of one length."""
+    return tagged_each(
+        SHARE_TAG, ((word(x), share.to_bytes()) for x, share in zip(xs, shares, strict=True))
+    )
 
 
 def share_challenge(
@@ -228,14 +236,17 @@ def share_challenge(
     )
 
 
-def _fold_shares(layout: SlotLayout, vectors: Sequence[FieldVector], rho: int) -> list[int]:
+def _fold_shares(
+    layout: SlotLayout, vectors: Sequence[FieldVector], rhos: Sequence[int]
+) -> list[int]:
     """Return sum over chunk c and place q of rho^(D c + q) times element (c, q), per vector."""
-    parts = FieldVector.concatenate(vectors).horner_blocks(rho, layout.block)
-    step = pow(rho, layout.capacity, R)
     chunks = layout.chunks
-    return [
-        polynomial.evaluate(parts[i * chunks : (i + 1) * chunks], step) for i in range(len(vectors))
-    ]
+    points = [rho for rho in rhos for _ in range(chunks)]
+    parts = FieldVector.concatenate(vectors).horner_blocks(points, layout.block)
+    if chunks == 1:
+        return parts
+    steps = [pow(rho, layout.capacity, R) for rho in rhos]
+    return FieldVector.from_ints(parts).horner_blocks(steps, chunks)
 
 
 @lru_cache(maxsize=16)
@@ -279,105 +290,131 @@ def deal(
     newton = FieldVector.linear_map(_newton_matrix(layout.packing), blocks)
     rows = [[*(x - node for node in nodes), *[x] * (free - 1)] for x in xs]
     shares = dict(zip(xs, FieldVector.nested(newton + random, rows), strict=True))
-    tree = MerkleTree([share_hash(x, share) for x, share in shares.items()])
+    tree = MerkleTree(share_hashes(xs, list(shares.values())))
     rho = share_challenge(parameters, commitment, tree.root, context=context, dealer=dealer)
-    folded = _fold_shares(layout, blocks + random, rho)
+    dealt = blocks + random
+    folded = _fold_shares(layout, dealt, [rho] * len(dealt))
     witness_polynomial = polynomial.add(
         polynomial.interpolate(nodes, folded[: layout.packing]),
         polynomial.multiply(polynomial.from_roots(nodes), folded[layout.packing :]),
     )
     padding = [0] * (parameters.needed - len(witness_polynomial))
-    witness = ShareWitness(tree.root, (*witness_polynomial, *padding), key.open_at(vector, rho))
+    coefficients = FieldVector.from_ints([*witness_polynomial, *padding])
+    witness = ShareWitness(tree.root, coefficients, key.open_at(vector, rho))
     return Dealing(shares, witness, tree)
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessValues:
-    """Values of a witness polynomial P.
+def _evaluate_witnesses(
+    parameters: SharingParameters, x: int, witnesses: Sequence[ShareWitness]
+) -> tuple[FieldVector, list[int]]:
+    """Evaluate polynomials P: at 0, -1, ... for the blocks, dealer by dealer, and at x."""
+    dealers, steps = len(witnesses), parameters.needed - 1
+    columns = FieldVector.transposed([witness.polynomial for witness in witnesses])
+    # P(-p): the odd coefficients change sign.
+    turned = list(columns)
+    turned[1::2] = (-FieldVector.concatenate(columns[1::2])).split(dealers)
+    at_blocks = FieldVector.nested(turned, [[p] * steps for p in range(parameters.layout.packing)])
+    at_share = FieldVector.nested(columns, [[x] * steps])[0].to_ints()
+    return FieldVector.concatenate(FieldVector.transposed(at_blocks)), at_share
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ReceivedShare:
+    """What a recipient got from one dealer, nothing of it checked yet. Hides itself.
 
     Attributes
     ----------
-    blocks
-        P(0), P(-1), ..., one for each block.
-    share
-        P(x) of one recipient.
+    dealer
+        Ethereum address, 20 bytes.
+    share, path
+        The share, and the Merkle path that leads to the witness's root.
+    witness, commitment
+        Of the dealer's vector.
     """
 
-    blocks: tuple[int, ...]
-    share: int
+    dealer: bytes
+    share: FieldVector
+    path: Sequence[bytes]
+    witness: ShareWitness
+    commitment: Commitment
+
+    def check_form(self, parameters: SharingParameters, index: int) -> None:
+        """Check lengths; errors as in `check_share`."""
+        layout, witness = parameters.layout, self.witness
+        if len(self.share) != layout.share_length:
+            raise LengthError("share", len(self.share), layout.share_length)
+        check_path(index, len(parameters.recipients), self.path)
+        if len(witness.polynomial) != parameters.needed:
+            raise LengthError("witness polynomial", len(witness.polynomial), parameters.needed)
+        if self.commitment.chunks != layout.chunks:
+            raise LengthError("chunks of the commitment", self.commitment.chunks, layout.chunks)
 
 
-def evaluate_witnesses(
-    parameters: SharingParameters, x: int, witnesses: Sequence[ShareWitness]
-) -> list[WitnessValues]:
-    """Evaluate the polynomials of many dealers for one recipient, all in packed integers.
-
-    Raises
-    ------
-    LengthError
-        If a polynomial does not have T coefficients.
-    """
-    for witness in witnesses:
-        _check_degree(parameters, witness)
-    if not witnesses:
-        return []
-    columns = list(zip(*(witness.polynomial for witness in witnesses), strict=True))
-    plain = [FieldVector.from_ints(column) for column in columns]
-    # P(-p): the odd coefficients change sign.
-    turned = [vector if k % 2 == 0 else -vector for k, vector in enumerate(plain)]
-    steps, blocks = parameters.needed - 1, parameters.layout.packing
-    at_blocks = FieldVector.nested(turned, [[p] * steps for p in range(blocks)])
-    at_share = FieldVector.nested(plain, [[x] * steps])[0].to_ints()
-    values = zip(*(vector.to_ints() for vector in at_blocks), strict=True)
-    return [WitnessValues(one, share) for one, share in zip(values, at_share, strict=True)]
-
-
-def _check_degree(parameters: SharingParameters, witness: ShareWitness) -> None:
-    if len(witness.polynomial) != parameters.needed:
-        raise LengthError("witness polynomial", len(witness.polynomial), parameters.needed)
-
-
-def check_witness(
-    parameters: SharingParameters,
-    witness: ShareWitness,
-    commitment: Commitment,
-    *,
-    context: bytes,
-    dealer: bytes,
-    values: WitnessValues | None = None,
-) -> OpeningClaim:
-    """Check that P folds to the opened value.
-
-    Parameters
-    ----------
-    values
-        From `evaluate_witnesses`, where there are many to check.
+def check_shares(
+    parameters: SharingParameters, x: int, received: Sequence[ReceivedShare], *, context: bytes
+) -> list[OpeningClaim | CryptoError]:
+    """Check what one recipient got from many dealers.
 
     Returns
     -------
-    OpeningClaim
-        Still to be checked: hand the claims of all dealers to `locate_bad_openings` together.
+    list
+        For each, the claim or the error that `check_share` returns or raises.
 
     Raises
     ------
+    ShareError
+        If `x` is not a recipient.
     LengthError
-        If the polynomial does not have T coefficients, or the commitment C points.
-    WitnessError
-        If sum_p rho^(m p) P(-p) is not the value of the opening.
+        If the context or an address has the wrong length.
     """
-    layout = parameters.layout
-    _check_degree(parameters, witness)
-    if commitment.chunks != layout.chunks:
-        raise LengthError("chunks of the commitment", commitment.chunks, layout.chunks)
-    rho = share_challenge(parameters, commitment, witness.root, context=context, dealer=dealer)
-    blocks: Sequence[int] = (
-        values.blocks
-        if values is not None
-        else [polynomial.evaluate(witness.polynomial, -p) for p in range(layout.packing)]
-    )
-    if polynomial.evaluate(blocks, pow(rho, layout.block, R)) != witness.opening.value:
-        raise WitnessError("witness polynomial does not agree with the opened value")
-    return OpeningClaim(commitment, rho, witness.opening)
+    if x not in parameters.recipients:
+        raise ShareError(f"no recipient has x coordinate {x}")
+    index = parameters.recipients.index(x)
+    found: dict[int, OpeningClaim | CryptoError] = {}
+    for place, one in enumerate(received):
+        try:
+            one.check_form(parameters, index)
+        except CryptoError as error:
+            found[place] = error
+    rest = [place for place in range(len(received)) if place not in found]
+    checked = _check_formed(parameters, x, [received[place] for place in rest], context)
+    found.update(zip(rest, checked, strict=True))
+    return [found[place] for place in range(len(received))]
+
+
+def _check_formed(
+    parameters: SharingParameters, x: int, received: Sequence[ReceivedShare], context: bytes
+) -> list[OpeningClaim | CryptoError]:
+    if not received:
+        return []
+    layout, index = parameters.layout, parameters.recipients.index(x)
+    shares, witnesses = [one.share for one in received], [one.witness for one in received]
+    leaves = share_hashes([x] * len(shares), shares)
+    roots = roots_of(index, leaves, [one.path for one in received])
+    rhos = [
+        share_challenge(
+            parameters, one.commitment, one.witness.root, context=context, dealer=one.dealer
+        )
+        for one in received
+    ]
+    at_blocks, at_share = _evaluate_witnesses(parameters, x, witnesses)
+    steps = [pow(rho, layout.block, R) for rho in rhos]
+    opened = at_blocks.horner_blocks(steps, layout.packing)
+    folded = _fold_shares(layout, shares, rhos)
+    found: list[OpeningClaim | CryptoError] = []
+    for i, (one, rho) in enumerate(zip(received, rhos, strict=True)):
+        if roots[i] != one.witness.root:
+            count = len(parameters.recipients)
+            found.append(
+                MerklePathError(f"path of leaf {index} of {count} does not lead to the root")
+            )
+        elif opened[i] != one.witness.opening.value:
+            found.append(WitnessError("witness polynomial does not agree with the opened value"))
+        elif folded[i] != at_share[i]:
+            found.append(ShareError(f"share of recipient {x} contradicts the witness"))
+        else:
+            found.append(OpeningClaim(one.commitment, rho, one.witness.opening))
+    return found
 
 
 def check_share(
@@ -390,24 +427,23 @@ def check_share(
     *,
     context: bytes,
     dealer: bytes,
-    values: WitnessValues | None = None,
 ) -> OpeningClaim:
     """Check one share and the witness that came with it.
 
-    Parameters
-    ----------
-    values
-        From `evaluate_witnesses` for this witness and this recipient, where there are many.
+    The share must be under the witness's root, fold by powers of rho to P(x), and
+    sum_p rho^(m p) P(-p) must be the value of the opening.
 
     Returns
     -------
     OpeningClaim
-        As `check_witness`: a share is good only if this claim holds too.
+        Still to be checked: hand the claims of all dealers to `locate_bad_openings` together. A
+        share is good only if its claim holds too.
 
     Raises
     ------
     LengthError
-        If the share or the path has the wrong length.
+        If the share, the path, the polynomial, the commitment, the context or the address has the
+        wrong length.
     MerklePathError
         If the share is not the one that the witness binds: no proof against the dealer.
     ShareError
@@ -415,19 +451,10 @@ def check_share(
     WitnessError
         If P contradicts the opened value.
     """
-    if x not in parameters.recipients:
-        raise ShareError(f"no recipient has x coordinate {x}")
-    if len(share) != parameters.layout.share_length:
-        raise LengthError("share", len(share), parameters.layout.share_length)
-    index, count = parameters.recipients.index(x), len(parameters.recipients)
-    verify_path(witness.root, index, count, share_hash(x, share), path)
-    claim = check_witness(
-        parameters, witness, commitment, context=context, dealer=dealer, values=values
-    )
-    folded = _fold_shares(parameters.layout, [share], claim.point)[0]
-    value = polynomial.evaluate(witness.polynomial, x) if values is None else values.share
-    if folded != value:
-        raise ShareError(f"share of recipient {x} contradicts the witness")
+    received = ReceivedShare(dealer, share, path, witness, commitment)
+    claim = check_shares(parameters, x, [received], context=context)[0]
+    if isinstance(claim, CryptoError):
+        raise claim
     return claim
 
 

@@ -11,8 +11,9 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -82,7 +83,7 @@ class Crew:
             raise CrewLost("crew: this system cannot fork processes; take threads")
         context = multiprocessing.get_context("fork")
         self._place = {role.address: i % workers for i, role in enumerate(roles)}
-        self._ends: list[Connection] = []
+        ends: list[Connection] = []
         self._processes = []
         for worker in range(workers):
             here, there = context.Pipe()
@@ -90,34 +91,19 @@ class Crew:
             process = context.Process(target=_work, args=(there, own), daemon=True)
             process.start()
             there.close()
-            self._ends.append(here)
+            ends.append(here)
             self._processes.append(process)
-        self._threads = ThreadPoolExecutor(workers)
-        self._busy = [threading.Lock() for _ in self._ends]
+        self._lines = [_Line(end, worker) for worker, end in enumerate(ends)]
 
     def __contains__(self, address: bytes) -> bool:
         return address in self._place
 
-    def hand_out(self, orders: Sequence[Order]) -> list[Future[list[Done]]]:
-        """Let the workers begin; what comes back goes to `collect`."""
-        shares: list[list[Order]] = [[] for _ in self._ends]
-        for order in orders:
-            shares[self._place[order.role]].append(order)
-        return [
-            self._threads.submit(self._exchange, worker, share)
-            for worker, share in enumerate(shares)
-        ]
+    def begin(self, order: Order) -> Future[Done]:
+        """Let a worker act, once it has done what it was told before.
 
-    def collect(self, orders: Sequence[Order], handed: Sequence[Future[list[Done]]]) -> list[Done]:
-        """Wait for the workers; what came of each order.
-
-        Raises
-        ------
-        CrewLost
-            When a worker has ended.
+        The future raises what the node raised, or `CrewLost` when the worker has ended.
         """
-        answers = [iter(future.result()) for future in handed]
-        return [next(answers[self._place[order.role]]) for order in orders]
+        return self._lines[self._place[order.role]].tell(order)
 
     def map(self, function: Callable[..., T], *arguments: Sequence[Any]) -> Iterator[T]:
         """As the built-in `map`, computed by the workers once they have done what they were told.
@@ -130,76 +116,98 @@ class Crew:
             When a worker has ended.
         """
         items = list(zip(*arguments, strict=True))
-        workers = range(len(self._ends))
-        parts = [_Call(function, items[worker :: len(workers)]) for worker in workers]
-        found = [iter(part) for part in self._threads.map(self._ask, workers, parts)]
-        return (next(found[i % len(workers)]) for i in range(len(items)))
+        share = len(self._lines)
+        told = [
+            line.tell(_Call(function, items[worker::share]))
+            for worker, line in enumerate(self._lines)
+        ]
+        found = [iter(future.result()) for future in told]
+        return (next(found[i % share]) for i in range(len(items)))
 
     def usage(self) -> Usage:
         """What the workers have used so far."""
-        used = [self._ask(worker, "usage") for worker in range(len(self._ends))]
+        told = [line.tell("usage") for line in self._lines]
+        used = [future.result() for future in told]
         return Usage(sum(cpu for cpu, _ in used), sum(peak for _, peak in used))
 
     def close(self) -> None:
         """End the workers."""
-        for end in self._ends:
-            with suppress(OSError):  # it has ended already
-                end.send("end")
-            end.close()
+        for line in self._lines:
+            line.close()
         for process in self._processes:
             process.join()
-        self._threads.shutdown()
 
-    def _exchange(self, worker: int, share: Iterable[Order]) -> list[Done]:
-        # One by one: a worker begins with the first while the others are on their way.
-        done: list[Done] = self._ask(worker, *share, "done")
-        return done
 
-    def _ask(self, worker: int, *questions: object) -> Any:
-        """What a worker answers to the last of some things that it is told."""
-        end = self._ends[worker]
-        try:
-            with self._busy[worker]:
-                for question in questions:
-                    end.send(question)
-                answer = end.recv()
-        except (OSError, EOFError) as error:
-            raise CrewLost(f"crew: worker {worker} has ended: {error!r}") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+class _Line:
+    """The connection to a worker: what it is told, and its answers in the same order."""
+
+    def __init__(self, end: Connection, worker: int) -> None:
+        self._end, self._worker = end, worker
+        self._waiting: deque[Future[Any]] = deque()
+        self._telling = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def tell(self, question: object) -> Future[Any]:
+        """Send something; the future holds the answer."""
+        future: Future[Any] = Future()
+        with self._telling:
+            self._waiting.append(future)
+            try:
+                self._end.send(question)
+            except OSError as error:
+                self._waiting.remove(future)
+                future.set_exception(self._lost(error))
+        return future
+
+    def close(self) -> None:
+        with suppress(OSError), self._telling:  # it may have ended already
+            self._end.send("end")
+        self._reader.join()
+        self._end.close()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                answer = self._end.recv()
+            except (OSError, EOFError) as error:
+                with self._telling:
+                    while self._waiting:
+                        self._waiting.popleft().set_exception(self._lost(error))
+                return
+            future = self._waiting.popleft()
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def _lost(self, error: Exception) -> CrewLost:
+        return CrewLost(f"crew: worker {self._worker} has ended: {error!r}")
 
 
 def _work(end: Connection, roles: dict[bytes, Role]) -> None:
-    """Carry out orders until told to end. An exception is the answer in their place."""
-    done: list[Done] = []
-    failure: Exception | None = None
+    """Answer until told to end. An exception is the answer in its place."""
     while True:
         try:
-            order = end.recv()
+            question = end.recv()
         except (EOFError, OSError):
             return
-        if order == "end":
+        if question == "end":
             return
-        if order == "usage":
-            end.send(_usage())
-        elif isinstance(order, _Call):
-            end.send(_compute(order))
-        elif order == "done":
-            end.send(failure or done)
-            done, failure = [], None
-        elif failure is None:
-            try:
-                done.append(order.carry_out(roles[order.role]))
-            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-                failure = error
+        try:
+            end.send(_answer(question, roles))
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            end.send(error)
 
 
-def _compute(call: _Call) -> list[Any] | Exception:
-    try:
-        return [call.function(*one) for one in call.arguments]
-    except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-        return error
+def _answer(question: object, roles: dict[bytes, Role]) -> Any:
+    match question:
+        case Order():
+            return question.carry_out(roles[question.role])
+        case _Call():
+            return [question.function(*one) for one in question.arguments]
+        case _:
+            return _usage()
 
 
 def _usage() -> tuple[float, int]:

@@ -5,13 +5,15 @@ more, time goes on to the next deadline that any node keeps: silent parties cost
 waiting.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offchain.chain.port import ChainPort, Receipt
+from offchain.crypto.warm import warm_up
 from offchain.errors import VerifogError
 from offchain.nodes.crew import Crew, Done, Method, Order, Usage
 from offchain.protocol.chain import Event
@@ -78,7 +80,7 @@ class LocalNetwork:
         observer: Observer,
         interceptor: Interceptor = deliver_all,
     ) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        self._hands: _Hands | None = None
         self._crew: Crew | None = None
         self.chain = chain
         self.roles = {role.address: role for role in roles}
@@ -93,7 +95,7 @@ class LocalNetwork:
         What they do then is carried out in the order in which one thread would: the course of a
         run does not depend on their number. An interceptor must not look into the nodes.
         """
-        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self._hands = _Hands(workers) if workers > 1 else None
 
     def hire(self, workers: int, roles: Sequence[Role]) -> None:
         """Let so many processes act for some of the nodes from now on; `dismiss` ends them.
@@ -102,7 +104,9 @@ class LocalNetwork:
         (devices keep none), and nobody here may look into them any more. The workers also recompute
         the noise that is opened to the fogs that stay.
         """
+        warm_up()  # once, not by each process
         self._crew = Crew(roles, workers)
+        self._hands = self._hands or _Hands(1)  # for the nodes that stay
         for role in self.roles.values():
             if isinstance(role, Fog):
                 role.spread = self._crew.map
@@ -171,16 +175,26 @@ class LocalNetwork:
 
     def _deliver(self) -> bool:
         moved = bool(self._queue)
-        while self._queue:
-            # On one thread message by message, so that what an interceptor does comes in time.
-            count = len(self._queue) if self._pool or self._crew else 1
-            sends = [self._queue.popleft() for _ in range(count)]
-            self._handle(
-                _Task(role, send.kind, "receive", send.data)
-                for send in sends
-                if (role := self.roles.get(send.recipient)) is not None
-            )
+        if self._hands is None:
+            while self._queue:
+                self._handle(self._next())
+            return moved
+        # What follows from a message goes on its way while others are still being handled; it is
+        # carried out in the order of their going.
+        under_way: deque[tuple[_Task, Future[Done]]] = deque()
+        while self._queue or under_way:
+            while self._queue:
+                under_way += [(task, self._begin(task)) for task in self._next()]
+            if under_way:
+                task, future = under_way.popleft()
+                self._finish(task, *future.result())
         return moved
+
+    def _next(self) -> list["_Task"]:
+        """The next message as a task, if anybody is there to take it."""
+        send = self._queue.popleft()
+        role = self.roles.get(send.recipient)
+        return [] if role is None else [_Task(role, send.kind, "receive", send.data)]
 
     def _poll(self) -> bool:
         events = self.chain.poll()
@@ -195,41 +209,54 @@ class LocalNetwork:
 
     def _handle(self, tasks: Iterable["_Task"]) -> None:
         """Let nodes act, each in its own order, and carry out what follows, in the order given."""
-        if self._pool is None and self._crew is None:
+        if self._hands is None:
             for task in tasks:
                 self._finish(task, *task.order.carry_out(task.role))
             return
-        given = list(tasks)
-        for task, done in zip(given, self._act(given), strict=True):
-            self._finish(task, *done)
+        begun = [(task, self._begin(task)) for task in tasks]
+        for task, future in begun:
+            self._finish(task, *future.result())
 
-    def _act(self, given: Sequence["_Task"]) -> list[Done]:
-        """What comes of each, with all that can go on at once going on at once."""
-        crew = self._crew
-        if crew is None:
-            return self._act_here(given)
-        away = [task.order for task in given if task.role.address in crew]
-        handed = crew.hand_out(away) if away else []
-        here = iter(self._act_here([task for task in given if task.role.address not in crew]))
-        there = iter(crew.collect(away, handed))
-        return [next(there if task.role.address in crew else here) for task in given]
-
-    def _act_here(self, given: Sequence["_Task"]) -> list[Done]:
-        by_role: dict[bytes, list[int]] = {}
-        for place, task in enumerate(given):
-            by_role.setdefault(task.role.address, []).append(place)
-        done: dict[int, Done] = {}
-
-        def act(places: list[int]) -> None:
-            for place in places:
-                done[place] = given[place].order.carry_out(given[place].role)
-
-        list((self._pool.map if self._pool else map)(act, by_role.values()))
-        return [done[place] for place in range(len(given))]
+    def _begin(self, task: "_Task") -> Future[Done]:
+        """Let a node act as soon as it has done what it was told before."""
+        if self._crew is not None and task.role.address in self._crew:
+            return self._crew.begin(task.order)
+        assert self._hands is not None  # noqa: S101 - there are hands wherever something is begun
+        return self._hands.begin(task)
 
     def _finish(self, task: "_Task", effects: list[Effect], seconds: float) -> None:
         self._observer.handled(task.role, task.kind, seconds)
         self.perform(task.role, effects)
+
+
+class _Hands:
+    """Threads that let nodes act: each node does one thing after the other."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers)
+        self._lock = threading.Lock()
+        self._lines: dict[bytes, deque[tuple[_Task, Future[Done]]]] = {}
+
+    def begin(self, task: "_Task") -> Future[Done]:
+        future: Future[Done] = Future()
+        address = task.role.address
+        with self._lock:
+            line = self._lines.setdefault(address, deque())
+            line.append((task, future))
+            if len(line) == 1:
+                self._pool.submit(self._act, line)
+        return future
+
+    def _act(self, line: "deque[tuple[_Task, Future[Done]]]") -> None:
+        task, future = line[0]
+        try:
+            future.set_result(task.order.carry_out(task.role))
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            future.set_exception(error)
+        with self._lock:
+            line.popleft()
+            if line:  # behind what others have to do
+                self._pool.submit(self._act, line)
 
 
 @dataclass(frozen=True)

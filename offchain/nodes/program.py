@@ -16,6 +16,7 @@ from offchain.chain.provider import connect
 from offchain.chain.sender import GWEI, FeeRules, Sender
 from offchain.chain.translate import parameter_tuple
 from offchain.chain.watcher import ChainReorganised, Watcher
+from offchain.crypto.warm import warm_up
 from offchain.nodes.builder import Builder
 from offchain.nodes.conductor import CloudConductor, Conductor, FogConductor, Idle
 from offchain.nodes.config import ChainConfig, Loaded, load_config
@@ -321,4 +322,5 @@ def run_node(path: Path, role: str, source: Source, *, anew: bool = False) -> No
     opened = open_kit(path, role)
     program = Program(opened, source, anew=anew)
     start_logs(opened.loaded.config.log, program.place)
+    warm_up()  # on a new processor kernels are compiled here, not in the middle of a round
     asyncio.run(_run(program))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from offchain.crypto import sharing
-from offchain.crypto.commitment import Commitment, parse_commitment
+from offchain.crypto.commitment import Commitment, parse_commitments
 from offchain.crypto.hashing import tagged, word
 from offchain.crypto.merkle import MerkleTree
 from offchain.protocol import messages
@@ -121,11 +121,10 @@ def parse_selection(task: Task, roster: ClusterRoster, message: messages.Selecti
     least = max(task.parameters.quorum, task.parameters.min_qualified)
     if len(indices) < least:
         raise SelectionMismatch(f"selection: {len(indices)} devices, at least {least} are needed")
-    commitments = {
-        member.index: parse_commitment(member.commitment, task.layout.chunks)
-        for member in message.members
-    }
-    selected = select(roster, commitments)
+    commitments = parse_commitments(
+        [member.commitment for member in message.members], task.layout.chunks
+    )
+    selected = select(roster, dict(zip(indices, commitments, strict=True)))
     if selected.root != message.root:
         raise SelectionMismatch("selection: the root is not that of its members")
     return selected

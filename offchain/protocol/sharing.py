@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from offchain.crypto import sealing, sharing
-from offchain.crypto.commitment import Opening, parse_opening
+from offchain.crypto.commitment import parse_openings
 from offchain.crypto.errors import (
     CryptoError,
     LengthError,
@@ -22,6 +22,7 @@ from offchain.errors import VerifogError
 from offchain.protocol import messages
 from offchain.protocol.errors import (
     OpeningMismatch,
+    ProtocolError,
     ShareMismatch,
     SharePathMismatch,
     SharesMissing,
@@ -101,7 +102,7 @@ def deal_shares(
         count=len(selected.indices),
         commitment=update.commitment.to_bytes(),
         root=witness.root,
-        polynomial=tuple(scalar_bytes(value) for value in witness.polynomial),
+        polynomial=tuple(scalar.to_bytes() for scalar in witness.polynomial.split(1)),
         opened=scalar_bytes(witness.opening.value),
         proof=witness.opening.to_bytes()[-48:],
     )
@@ -116,14 +117,29 @@ def plain_witness(message: messages.Witness) -> sharing.ShareWitness:
     WitnessMismatch
         When one is not canonical, or the proof is no point of the group.
     """
-    try:
-        opening: Opening = parse_opening(message.opened + message.proof)
-        coefficients = parse_field_vector(
-            b"".join(message.polynomial), len(message.polynomial), "witness polynomial"
-        )
-    except CryptoError as error:
-        raise WitnessMismatch(f"witness of dealer {message.index}: {error}") from None
-    return sharing.ShareWitness(Digest(message.root), tuple(coefficients.to_ints()), opening)
+    witness = _plain_witnesses([message])[0]
+    if isinstance(witness, WitnessMismatch):
+        raise witness
+    return witness
+
+
+def _plain_witnesses(
+    given: Sequence[messages.Witness],
+) -> list[sharing.ShareWitness | WitnessMismatch]:
+    """Parse the numbers of witnesses: for each, what `plain_witness` returns or raises."""
+    openings = parse_openings([message.opened + message.proof for message in given])
+    found: list[sharing.ShareWitness | WitnessMismatch] = []
+    for message, opening in zip(given, openings, strict=True):
+        try:
+            if isinstance(opening, CryptoError):
+                raise opening
+            coefficients = parse_field_vector(
+                b"".join(message.polynomial), len(message.polynomial), "witness polynomial"
+            )
+            found.append(sharing.ShareWitness(Digest(message.root), coefficients, opening))
+        except CryptoError as error:
+            found.append(WitnessMismatch(f"witness of dealer {message.index}: {error}"))
+    return found
 
 
 def parse_witness(
@@ -213,12 +229,15 @@ class Checked:
 
 @dataclass(frozen=True, repr=False)
 class _Opened:
-    """A dealer's share as it was unsealed, with its witness, both parsed and not yet checked."""
+    """A dealer's share as it was unsealed, with its witness, not yet checked."""
 
-    dealer: int
     content: _SealedContent
     share: FieldVector
-    witness: sharing.ShareWitness
+    message: messages.Witness
+
+    @property
+    def dealer(self) -> int:
+        return self.message.index
 
 
 def check_delivery(
@@ -252,39 +271,36 @@ def check_delivery(
                 key, delivered.sealed, _associated(context, selected.accounts[dealer], own)
             )
             share = parse_field_vector(content.share, task.layout.share_length)
-            opened.append(_Opened(dealer, content, share, plain_witness(witness)))
-        except (ShareMismatch, WitnessMismatch) as error:
-            refused.append((dealer, error))
-            if content is not None:
-                complaints.append(messages.Complaint(dealer, content.share, content.path))
+            opened.append(_Opened(content, share, witness))
         except VerifogError as error:
             refused.append((dealer, error))
-    values = sharing.evaluate_witnesses(
-        parameters, coordinate(index), [one.witness for one in opened]
+    parsed: list[tuple[_Opened, sharing.ShareWitness]] = []
+    for one, plain in zip(opened, _plain_witnesses([one.message for one in opened]), strict=True):
+        if isinstance(plain, WitnessMismatch):
+            refused.append((one.dealer, plain))
+            complaints.append(messages.Complaint(one.dealer, one.content.share, one.content.path))
+        else:
+            parsed.append((one, plain))
+    checked = sharing.check_shares(
+        parameters,
+        coordinate(index),
+        [_received(selected, one, plain) for one, plain in parsed],
+        context=context,
     )
     received: dict[int, _Opened] = {}
     claims: dict[int, OpeningClaim] = {}
-    for one, evaluated in zip(opened, values, strict=True):
-        try:
-            if one.dealer in received:
-                raise SharesMissing(f"delivery: a second share of dealer {one.dealer}")
-            claims[one.dealer] = check_share(
-                parameters,
-                index,
-                one.share,
-                one.content.path,
-                one.dealer,
-                one.witness,
-                selected,
-                context,
-                evaluated,
-            )
-            received[one.dealer] = one
-        except (ShareMismatch, WitnessMismatch) as error:
-            refused.append((one.dealer, error))
+    for (one, _), claim in zip(parsed, checked, strict=True):
+        if one.dealer in received:
+            twice = SharesMissing(f"delivery: a second share of dealer {one.dealer}")
+            refused.append((one.dealer, twice))
+            continue
+        if isinstance(claim, OpeningClaim):
+            received[one.dealer], claims[one.dealer] = one, claim
+            continue
+        failed = _named(one.dealer, claim)
+        refused.append((one.dealer, failed))
+        if isinstance(failed, ShareMismatch | WitnessMismatch):
             complaints.append(messages.Complaint(one.dealer, one.content.share, one.content.path))
-        except VerifogError as error:
-            refused.append((one.dealer, error))
     order = sorted(received)
     bad = locate_bad_openings(task.key, [claims[dealer] for dealer in order], randomness)
     for place in bad:
@@ -306,6 +322,29 @@ def _unseal(key: sealing.SealingKey, box: bytes, associated: bytes) -> _SealedCo
         raise SharesMissing(f"share: cannot be unsealed ({type(error).__name__})") from None
 
 
+def _received(
+    selected: SelectedSet, one: _Opened, witness: sharing.ShareWitness
+) -> sharing.ReceivedShare:
+    return sharing.ReceivedShare(
+        selected.accounts[one.dealer],
+        one.share,
+        one.content.path,
+        witness,
+        selected.commitments[one.dealer],
+    )
+
+
+def _named(dealer: int, error: CryptoError) -> ProtocolError:
+    """What a failed check says of a dealer."""
+    if isinstance(error, MerklePathError | LengthError):
+        return SharePathMismatch(f"share of dealer {dealer}: not under its root")
+    if isinstance(error, WitnessError):
+        return WitnessMismatch(
+            f"witness of dealer {dealer}: the polynomial does not give the opened value"
+        )
+    return ShareMismatch(f"share of dealer {dealer}: {error}")
+
+
 def check_share(
     parameters: sharing.SharingParameters,
     index: int,
@@ -315,7 +354,6 @@ def check_share(
     witness: sharing.ShareWitness,
     selected: SelectedSet,
     context: bytes,
-    values: sharing.WitnessValues | None = None,
 ) -> OpeningClaim:
     """Check the share of one device and its dealer's witness, but for the opening.
 
@@ -334,13 +372,6 @@ def check_share(
             selected.commitments[dealer],
             context=context,
             dealer=selected.accounts[dealer],
-            values=values,
         )
-    except (MerklePathError, LengthError):
-        raise SharePathMismatch(f"share of dealer {dealer}: not under its root") from None
-    except WitnessError:
-        raise WitnessMismatch(
-            f"witness of dealer {dealer}: the polynomial does not give the opened value"
-        ) from None
-    except ShareError as error:
-        raise ShareMismatch(f"share of dealer {dealer}: {error}") from None
+    except (MerklePathError, LengthError, WitnessError, ShareError) as error:
+        raise _named(dealer, error) from None

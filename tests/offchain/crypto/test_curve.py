@@ -42,6 +42,28 @@ def test_parse_g1__bad_encoding__raises_its_error(data, error):
         curve.parse_g1(data, field="key")
 
 
+@pytest.mark.parametrize("reachable", [True, False], ids=["blst", "py_arkworks"])
+@pytest.mark.parametrize("infinity", [True, False])
+def test_parse_g1_each__good_and_bad_mixed__as_one_by_one(infinity, reachable, monkeypatch):
+    if not reachable:
+        monkeypatch.setattr(curve, "library", lambda: None)
+    good = [curve.g1_to_bytes(point(n)) for n in (1, 2, R - 1)]
+    cases = [data for _, data, _ in compressed_cases(48)]
+    given = [*good, curve.g1_to_bytes(curve.G1_INFINITY), *cases, *good]
+
+    def one(data):
+        try:
+            return curve.parse_g1(data, infinity=infinity, field="key")
+        except errors.CryptoError as error:
+            return repr(error)
+
+    found = curve.parse_g1_each(given, infinity=infinity, field="key")
+    shown = [repr(f) if isinstance(f, errors.CryptoError) else f for f in found]
+    assert shown == [one(data) for data in given]
+    assert shown[:3] == shown[-3:] == [point(1), point(2), point(R - 1)]
+    assert curve.parse_g1_each([]) == []
+
+
 @pytest.mark.parametrize(("data", "error"), bad(compressed_cases(96)))
 def test_parse_g2__bad_encoding__raises_its_error(data, error):
     with pytest.raises(getattr(errors, error), match="key"):

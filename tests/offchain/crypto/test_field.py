@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.field import (
+    MOST_FACTOR,
     FieldVector,
     R,
     centred,
@@ -74,7 +75,7 @@ def test_horner_blocks__size_divides__evaluates_each_block(length, size):
     assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
 
 
-@pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, 2**64 - 1])
+@pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, MOST_FACTOR])
 def test_nested__same_factors__evaluates_each_slot(factor):
     rows = [[R - 1, 0, *random_ints(1100, seed)] for seed in range(40)]  # past the column width
     found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], [[factor] * 39])
@@ -94,10 +95,39 @@ def test_nested__row_or_factor_out_of_bounds__raises():
     with pytest.raises(LengthError) as caught:
         FieldVector.nested(vectors, [(1, 2)])
     assert (caught.value.actual, caught.value.expected) == (2, 1)
-    for factor in (-1, 2**64):
+    for factor in (-1, MOST_FACTOR + 1):
         with pytest.raises(RangeError) as refused:
             FieldVector.nested(vectors, [(factor,)])
         assert refused.value.value == factor
+
+
+def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
+    values, points = random_ints(60, 3), random_ints(12, 4)
+    found = FieldVector.from_ints(values).horner_blocks(points, 5)
+    assert found == [evaluate(values[5 * i : 5 * i + 5], point) for i, point in enumerate(points)]
+    with pytest.raises(LengthError) as caught:
+        FieldVector.from_ints(values).horner_blocks(points[1:], 5)
+    assert (caught.value.actual, caught.value.expected) == (11, 12)
+
+
+@given(vectors, scalars)
+@fast
+def test_divide__any_polynomial__quotient_and_remainder_give_it_back(values, point):
+    quotient, remainder = FieldVector.from_ints(values).divide(point)
+    q = quotient.to_ints()
+    assert len(q) == len(values)
+    assert q[-1] == 0
+    assert remainder == evaluate(values, point)
+    back = [(a - point * b) % R for a, b in zip([remainder, *q[:-1]], q, strict=True)]
+    assert back == values
+    with pytest.raises(LengthError):
+        FieldVector.zeros(0).divide(point)
+
+
+def test_transposed__rows__become_columns():
+    rows = [random_ints(3, seed) for seed in range(5)]
+    found = FieldVector.transposed([FieldVector.from_ints(row) for row in rows])
+    assert [column.to_ints() for column in found] == [list(c) for c in zip(*rows, strict=True)]
 
 
 def test_horner_blocks__size_does_not_divide__raises():

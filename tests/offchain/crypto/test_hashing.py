@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from eth_abi import encode
 from eth_utils import keccak
@@ -8,8 +10,10 @@ from offchain.crypto.hashing import (
     address_word,
     challenge,
     keccak256,
+    keccak256_each,
     parse_digest,
     tagged,
+    tagged_each,
     word,
 )
 
@@ -17,6 +21,25 @@ from offchain.crypto.hashing import (
 @pytest.mark.parametrize("size", [0, 1, 135, 136, 137, 5000])
 def test_keccak256__any_length__equals_eth_utils(size):
     assert keccak256(bytes(size)) == keccak(bytes(size))
+
+
+@pytest.mark.parametrize("size", [0, 1, 65, 134, 135, 136, 137, 272, 5000])
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 7, 8, 9, 17])
+def test_keccak256_each__any_length_and_number__equals_eth_utils(count, size):
+    source = random.Random(size)
+    messages = [source.randbytes(size) for _ in range(count)]
+    assert keccak256_each(messages) == [keccak(message) for message in messages]
+
+
+def test_keccak256_each__another_length__raises():
+    with pytest.raises(LengthError) as caught:
+        keccak256_each([bytes(5)] * 8 + [bytes(6)])
+    assert (caught.value.actual, caught.value.expected) == (6, 5)
+
+
+def test_tagged_each__rows__as_one_by_one():
+    rows = [(word(i), bytes(64)) for i in range(9)]
+    assert tagged_each("x", rows) == [tagged("x", *row) for row in rows]
 
 
 def test_tagged__words__equals_abi_encoding():

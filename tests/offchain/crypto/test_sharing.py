@@ -8,6 +8,7 @@ import pytest
 from offchain.crypto import curve
 from offchain.crypto.commitment import Opening
 from offchain.crypto.errors import (
+    CryptoError,
     LengthError,
     MerklePathError,
     NonCanonicalError,
@@ -20,14 +21,14 @@ from offchain.crypto.errors import (
 from offchain.crypto.field import FieldVector, R
 from offchain.crypto.layout import SlotLayout
 from offchain.crypto.merkle import MerkleTree
-from offchain.crypto.opening import locate_bad_openings
+from offchain.crypto.opening import OpeningClaim, locate_bad_openings
 from offchain.crypto.sharing import (
+    ReceivedShare,
     ShareWitness,
     SharingParameters,
     check_share,
-    check_witness,
+    check_shares,
     deal,
-    evaluate_witnesses,
     parse_witness,
     reconstruct,
     share_challenge,
@@ -87,7 +88,6 @@ def test_check_share__honest_dealer__every_share_passes(small_key, randomness, s
     parameters = setup(*sizes)
     _, commitment, made = dealing_of(small_key, parameters, randomness)
     claims = [check(parameters, made, commitment, x) for x in parameters.recipients]
-    assert check_witness(parameters, made.witness, commitment, **WHO) == claims[0]
     assert len(set(claims)) == 1
     assert locate_bad_openings(small_key, claims[:1], randomness) == []
 
@@ -100,7 +100,7 @@ def test_witness__honest_dealer__is_the_share_polynomial_folded(small_key, rando
     weights = [pow(rho, 64 * c + q, R) for c in range(layout.chunks) for q in range(layout.block)]
     for x, share in made.shares.items():
         folded = sum(w * e for w, e in zip(weights, share.to_ints(), strict=True)) % R
-        assert evaluate(made.witness.polynomial, x) == folded
+        assert made.witness.polynomial.horner(x) == folded
     assert made.witness.opening.value == evaluate(vector.to_ints(), rho)
 
 
@@ -129,38 +129,61 @@ def test_reconstruct__large_scattered_coordinates__still_works(small_key, random
         assert reconstruct(parameters.layout, 3, shares) == vector
 
 
+def outcome(action):
+    """What a check returns, or the type and text of what it raises."""
+    try:
+        result = action()
+    except CryptoError as error:
+        result = error
+    return (type(result), str(result)) if isinstance(result, CryptoError) else result
+
+
 @pytest.mark.parametrize("sizes", SIZES)
-def test_evaluate_witnesses__several_dealers__as_one_by_one(small_key, randomness, sizes):
+def test_check_shares__good_and_bad_dealers_mixed__as_one_by_one(small_key, randomness, sizes):
     parameters = setup(*sizes)
-    dealt = [dealing_of(small_key, parameters, randomness) for _ in range(3)]
     x = parameters.recipients[-1]
-    values = evaluate_witnesses(parameters, x, [made.witness for _, _, made in dealt])
-    for (_, commitment, made), value in zip(dealt, values, strict=True):
-        polynomial, blocks = made.witness.polynomial, range(parameters.layout.packing)
-        assert value.blocks == tuple(evaluate(polynomial, -p % R) for p in blocks)
-        assert value.share == evaluate(polynomial, x)
-        claim = check(parameters, made, commitment, x, values=value)
-        assert claim == check(parameters, made, commitment, x)
-
-
-def test_check_share__values_of_another_witness__raises(small_key, randomness):
-    parameters = setup(7, 3, 4, 2)
-    _, commitment, made = dealing_of(small_key, parameters, randomness)
-    right = evaluate_witnesses(parameters, 2, [made.witness])[0]
-    with pytest.raises(ShareError):
-        check(parameters, made, commitment, 2, values=replace(right, share=right.share + 1))
-    with pytest.raises(WitnessError):
-        check(parameters, made, commitment, 2, values=replace(right, blocks=(1, 2, 3, 4)))
-
-
-def test_evaluate_witnesses__polynomial_too_short__raises(small_key, randomness):
-    parameters = setup(7, 3, 4, 2)
-    _, _, made = dealing_of(small_key, parameters, randomness)
-    short = replace(made.witness, polynomial=made.witness.polynomial[:-1])
-    with pytest.raises(LengthError) as caught:
-        evaluate_witnesses(parameters, 1, [made.witness, short])
-    assert (caught.value.actual, caught.value.expected) == (5, 6)
-    assert evaluate_witnesses(parameters, 1, []) == []
+    received = []
+    for _ in range(9):  # more than are hashed side by side
+        _, commitment, made = dealing_of(small_key, parameters, randomness)
+        received.append(
+            ReceivedShare(WHO["dealer"], made.shares[x], made.path(x), made.witness, commitment)
+        )
+    good, polynomial = received[1], received[1].witness.polynomial
+    first = FieldVector.from_ints([1, *[0] * (len(polynomial) - 1)])
+    changes = {
+        1: {"share": one_more(good.share)},
+        2: {"path": ()},
+        3: {"witness": replace(good.witness, polynomial=polynomial + first)},
+        4: {"witness": replace(good.witness, polynomial=polynomial.slice(0, 1))},
+        5: {"commitment": received[0].commitment},
+        6: {"share": FieldVector.zeros(1)},
+        7: {"commitment": small_key.commit(FieldVector.zeros(64 * 3))},
+    }
+    for place, changed in changes.items():
+        received[place] = replace(good, **changed)
+    found = check_shares(parameters, x, received, context=WHO["context"])
+    kinds = [type(one) for one in found]
+    one_by_one = [
+        outcome(
+            lambda one=one: check_share(
+                parameters, x, one.share, one.path, one.witness, one.commitment, **WHO
+            )
+        )
+        for one in received
+    ]
+    assert [outcome(lambda one=one: one) for one in found] == one_by_one
+    assert kinds[0] is kinds[8] is OpeningClaim
+    assert kinds[1:8] == [
+        MerklePathError,
+        LengthError,
+        WitnessError,
+        LengthError,
+        # Another challenge: with one block only, P(0) stands for it as well.
+        WitnessError if parameters.layout.packing > 1 else ShareError,
+        LengthError,
+        LengthError,
+    ]
+    assert check_shares(parameters, x, [], context=WHO["context"]) == []
 
 
 def test_reconstruct__one_share_too_few__raises(small_key, randomness):
@@ -242,7 +265,7 @@ def monomial(values):
             if r != i and rows[r][i]:
                 factor = rows[r][i]
                 rows[r] = [(a - factor * b) % R for a, b in zip(rows[r], rows[i], strict=True)]
-    return tuple(row[size] for row in rows)
+    return FieldVector.from_ints(row[size] for row in rows)
 
 
 def one_more(share):
@@ -292,9 +315,9 @@ def test_check_share__polynomial_altered__is_found(small_key, randomness):
     parameters = setup(6, 3, 2, 1)
     _, commitment, made = dealing_of(small_key, parameters, randomness)
     for i in range(parameters.needed):
-        changed = list(made.witness.polynomial)
+        changed = made.witness.polynomial.to_ints()
         changed[i] = (changed[i] + 1) % R
-        witness = replace(made.witness, polynomial=tuple(changed))
+        witness = replace(made.witness, polynomial=FieldVector.from_ints(changed))
         with pytest.raises(WitnessError):
             check(parameters, made, commitment, 1, witness=witness)
 
@@ -305,10 +328,9 @@ def test_check_share__polynomial_vanishing_at_the_blocks_added__contradicts_the_
     # P + X (X + 1) keeps every P(-p) for l = 2, so only the shares can show it.
     parameters = setup(6, 3, 2, 1)
     _, commitment, made = dealing_of(small_key, parameters, randomness)
-    changed = list(made.witness.polynomial)
+    changed = made.witness.polynomial.to_ints()
     changed[1], changed[2] = (changed[1] + 1) % R, (changed[2] + 1) % R
-    witness = replace(made.witness, polynomial=tuple(changed))
-    check_witness(parameters, witness, commitment, **WHO)
+    witness = replace(made.witness, polynomial=FieldVector.from_ints(changed))
     with pytest.raises(ShareError):
         check(parameters, made, commitment, 1, witness=witness)
 
@@ -361,12 +383,13 @@ def test_check_share__wrong_sizes__raise(small_key, randomness):
         check(parameters, made, commitment, 1, share=FieldVector.zeros(31))
     with pytest.raises(LengthError):
         check(parameters, made, commitment, 1, path=made.path(1)[1:])
-    for polynomial in (made.witness.polynomial[:-1], (*made.witness.polynomial, 0)):
-        witness = replace(made.witness, polynomial=polynomial)
+    honest = made.witness.polynomial.to_ints()
+    for polynomial in (honest[:-1], [*honest, 0]):
+        witness = replace(made.witness, polynomial=FieldVector.from_ints(polynomial))
         with pytest.raises(LengthError):
             check(parameters, made, commitment, 1, witness=witness)
     with pytest.raises(LengthError):
-        check_witness(parameters, made.witness, small_key.commit(FieldVector.zeros(128)), **WHO)
+        check(parameters, made, small_key.commit(FieldVector.zeros(128)), 1)
     with pytest.raises(LengthError):
         check(parameters, made, commitment, 1, context=bytes(31))
     with pytest.raises(LengthError):

@@ -37,7 +37,8 @@ def crew() -> Iterator[Crew]:
 
 def tell(crew: Crew, data: bytes) -> list[list[Effect]]:
     orders = [Order(address, "receive", data + address) for address in reversed(ADDRESSES)]
-    return [effects for effects, _ in crew.collect(orders, crew.hand_out(orders))]
+    begun = [crew.begin(order) for order in orders]
+    return [future.result()[0] for future in begun]
 
 
 def test_orders__to_nodes_of_several_workers__answers_come_in_order_and_state_stays(
@@ -56,7 +57,7 @@ def test_orders__to_nodes_of_several_workers__answers_come_in_order_and_state_st
 def test_order__that_raises__raises_here_and_the_worker_goes_on(crew: Crew) -> None:
     order = Order(ADDRESSES[0], "receive", b"fail")
     with pytest.raises(ValueError, match="told to fail"):
-        crew.collect([order], crew.hand_out([order]))
+        crew.begin(order).result()
     assert len(tell(crew, b"b")) == len(ADDRESSES)
 
 
@@ -73,9 +74,9 @@ def test_map__over_workers__as_the_built_in_one(crew: Crew) -> None:
 
 def test_map__while_orders_are_under_way__comes_after_them(crew: Crew) -> None:
     orders = [Order(address, "receive", b"a") for address in ADDRESSES]
-    handed = crew.hand_out(orders)
+    begun = [crew.begin(order) for order in orders]
     assert list(crew.map(power, [2, 3, 4], [2, 2, 2])) == [4, 9, 16]
-    assert len(crew.collect(orders, handed)) == len(ADDRESSES)
+    assert all(future.done() for future in begun)
 
 
 def test_map__that_raises__raises_here_and_the_worker_goes_on(crew: Crew) -> None:
@@ -87,4 +88,4 @@ def test_map__that_raises__raises_here_and_the_worker_goes_on(crew: Crew) -> Non
 def test_order__to_a_worker_that_ends__says_so(crew: Crew) -> None:
     order = Order(ADDRESSES[1], "receive", b"end")
     with pytest.raises(CrewLost, match="worker 1 has ended"):
-        crew.collect([order], crew.hand_out([order]))
+        crew.begin(order).result()

@@ -1,0 +1,287 @@
+"""Arithmetic in the scalar field F_r over arrays of elements, shape (N, 4), as they travel."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from offchain.crypto.hashing import SCALAR_ORDER
+from offchain.crypto.kernels.machine import (
+    WORD_BITS,
+    ZERO,
+    add_carry,
+    kernel,
+    multiply_add,
+)
+from offchain.crypto.kernels.montgomery import (
+    NOTHING,
+    ORDER,
+    SQUARE,
+    Words,
+    at_least,
+    load,
+    minus,
+    plus,
+    product,
+    reduced,
+    step,
+    store,
+)
+
+# A number below 2^318 with upper words t = floor(v / 2^256): floor(t floor(2^318 / r) / 2^62) is at
+# most floor(v / r), and less by no more than 5: 2^256 / r < 2.3 for what t leaves out, one for what
+# the constant does, one for each floor.
+_RECIPROCAL: Final = np.uint64(2**318 // SCALAR_ORDER)
+_RECIPROCAL_BITS: Final = np.uint64(62)
+_NESTED_BITS: Final = 318
+_RESIDUE_BITS: Final = 258  # 6 r is below 2^258
+MOST_FACTOR_BITS: Final = 48
+
+
+@kernel
+def first_not_canonical(elements: Words) -> int:
+    """Return the place of the first element that is not below r; -1 if there is none."""
+    for i in range(len(elements)):
+        if at_least(load(elements, i), ORDER):
+            return i
+    return -1
+
+
+@kernel
+def keep_canonical(candidates: Words, kept: Words) -> int:
+    """Copy those below r, as many as there is room for, and return their number."""
+    count = 0
+    for i in range(len(candidates)):
+        if count == len(kept):
+            break
+        if not at_least(load(candidates, i), ORDER):
+            kept[count] = candidates[i]
+            count += 1
+    return count
+
+
+@kernel
+def sum_vectors(vectors: Words, length: int, out: Words) -> None:
+    """Add vectors that stand one behind the other."""
+    for i in range(length):
+        total = load(vectors, i)
+        for start in range(length, len(vectors), length):
+            total = plus(total, load(vectors, start + i))
+        store(out, i, total)
+
+
+@kernel
+def _add_product(sums: Words, i: int, a: Any, b: Any) -> None:
+    """Add a b to the eight words of row i, modulo r 2^256."""
+    s0, s1, s2, s3 = sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3]
+    s4, s5, s6, s7 = sums[i, 4], sums[i, 5], sums[i, 6], sums[i, 7]
+    s0, high = multiply_add(s0, a[0], b[0], ZERO)
+    s1, high = multiply_add(s1, a[1], b[0], high)
+    s2, high = multiply_add(s2, a[2], b[0], high)
+    s3, top = multiply_add(s3, a[3], b[0], high)
+    s1, high = multiply_add(s1, a[0], b[1], ZERO)
+    s2, high = multiply_add(s2, a[1], b[1], high)
+    s3, high = multiply_add(s3, a[2], b[1], high)
+    s4, next_top = multiply_add(s4, a[3], b[1], high)
+    s4, carry = add_carry(s4, top, ZERO)
+    s2, high = multiply_add(s2, a[0], b[2], ZERO)
+    s3, high = multiply_add(s3, a[1], b[2], high)
+    s4, high = multiply_add(s4, a[2], b[2], high)
+    s5, top = multiply_add(s5, a[3], b[2], high)
+    s5, carry = add_carry(s5, next_top, carry)
+    s3, high = multiply_add(s3, a[0], b[3], ZERO)
+    s4, high = multiply_add(s4, a[1], b[3], high)
+    s5, high = multiply_add(s5, a[2], b[3], high)
+    s6, next_top = multiply_add(s6, a[3], b[3], high)
+    s6, carry = add_carry(s6, top, carry)
+    s7, carry = add_carry(s7, next_top, carry)
+    # r 2^256 + r^2 is below 2^512: one subtraction keeps the sum below r 2^256.
+    sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3] = s0, s1, s2, s3
+    sums[i, 4], sums[i, 5], sums[i, 6], sums[i, 7] = reduced((s4, s5, s6, s7))
+
+
+@kernel
+def _reduce_sum(sums: Words, i: int) -> Any:
+    """Row i divided by 2^256, mod r."""
+    t = (sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3])
+    for _ in range(4):
+        t = step(t, NOTHING, ZERO)
+    return plus(reduced(t), (sums[i, 4], sums[i, 5], sums[i, 6], sums[i, 7]))
+
+
+_COLUMNS: Final = 64  # sums that are kept at once
+
+
+@kernel
+def linear_map(matrix: Words, vectors: Words, length: int, out: Words) -> None:
+    """Write sum_v matrix[row, v] vector_v for every row, one behind the other.
+
+    Parameters
+    ----------
+    matrix
+        Elements, row by row.
+    vectors, out
+        Vectors of `length` elements, one behind the other.
+    """
+    count, rows = len(vectors) // length, len(out) // length
+    factors = np.empty((len(matrix), 4), np.uint64)
+    for i in range(len(matrix)):
+        factors[i, 0], factors[i, 1], factors[i, 2], factors[i, 3] = product(
+            load(matrix, i), SQUARE
+        )
+    columns = np.empty((count * _COLUMNS, 4), np.uint64)
+    sums = np.empty((_COLUMNS, 8), np.uint64)
+    for start in range(0, length, _COLUMNS):
+        width = min(_COLUMNS, length - start)
+        for v in range(count):
+            for i in range(width):
+                place = v * _COLUMNS + i
+                columns[place, 0], columns[place, 1], columns[place, 2], columns[place, 3] = load(
+                    vectors, v * length + start + i
+                )
+        for row in range(rows):
+            sums[:width] = ZERO
+            for v in range(count):
+                at = row * count + v
+                factor = (factors[at, 0], factors[at, 1], factors[at, 2], factors[at, 3])
+                for i in range(width):
+                    place = v * _COLUMNS + i
+                    element = (
+                        columns[place, 0],
+                        columns[place, 1],
+                        columns[place, 2],
+                        columns[place, 3],
+                    )
+                    _add_product(sums, i, element, factor)
+            for i in range(width):
+                store(out, row * length + start + i, _reduce_sum(sums, i))
+
+
+@kernel
+def dot(left: Words, right: Words, out: Words) -> None:
+    """Write sum_j left_j right_j."""
+    sums = np.zeros((1, 8), np.uint64)
+    for i in range(len(left)):
+        _add_product(sums, 0, load(left, i), load(right, i))
+    store(out, 0, product(_reduce_sum(sums, 0), SQUARE))
+
+
+@kernel
+def _times_plus(value: Any, factor: Any, addend: Any) -> Any:
+    """Value factor + addend, five words."""
+    v0, high = multiply_add(addend[0], value[0], factor, ZERO)
+    v1, high = multiply_add(addend[1], value[1], factor, high)
+    v2, high = multiply_add(addend[2], value[2], factor, high)
+    v3, high = multiply_add(addend[3], value[3], factor, high)
+    return (v0, v1, v2, v3, value[4] * factor + high)
+
+
+@kernel
+def _residue(value: Any) -> Any:
+    """A number below 6 r that is congruent to five words below 2^318."""
+    low, high = multiply_add(ZERO, value[4], _RECIPROCAL, ZERO)
+    q = high << (np.uint64(WORD_BITS) - _RECIPROCAL_BITS) | low >> _RECIPROCAL_BITS
+    p0, high = multiply_add(ZERO, q, ORDER[0], ZERO)
+    p1, high = multiply_add(ZERO, q, ORDER[1], high)
+    p2, high = multiply_add(ZERO, q, ORDER[2], high)
+    p3, p4 = multiply_add(ZERO, q, ORDER[3], high)
+    low, borrow = minus((value[0], value[1], value[2], value[3]), (p0, p1, p2, p3))
+    return (low[0], low[1], low[2], low[3], value[4] - p4 - borrow)
+
+
+@kernel
+def _canonical(value: Any) -> Any:
+    """Five words below 2^318 mod r."""
+    rest = _residue(value)
+    low, top = (rest[0], rest[1], rest[2], rest[3]), rest[4]
+    while True:
+        difference, borrow = minus(low, ORDER)
+        if top < borrow:
+            return low
+        low, top = difference, top - borrow
+
+
+@kernel
+def nested(vectors: Words, length: int, factors: Words, bits: int, out: Words) -> None:
+    """Write v_0 + f_0 (v_1 + f_1 (v_2 + ...)) for every row f of factors, one behind the other.
+
+    Parameters
+    ----------
+    vectors
+        Vectors of `length` elements, one behind the other.
+    factors
+        Below 2^bits, shape (rows, vectors - 1).
+    bits
+        Up to `MOST_FACTOR_BITS`.
+    """
+    count = len(vectors) // length
+    # After so many steps a number that was below 2^258 may have grown to 2^318: each multiplies
+    # by less than 2^bits and adds less than 2^255, which makes it no longer than a bit more.
+    period = (_NESTED_BITS - _RESIDUE_BITS) // (bits + 1)
+    column = np.empty((count, 4), np.uint64)
+    for i in range(length):
+        for v in range(count):
+            column[v, 0], column[v, 1], column[v, 2], column[v, 3] = load(vectors, v * length + i)
+        for row in range(len(factors)):
+            last = count - 1
+            value = (column[last, 0], column[last, 1], column[last, 2], column[last, 3], ZERO)
+            steps = 0
+            for v in range(count - 2, -1, -1):
+                if steps == period:
+                    value, steps = _residue(value), 0
+                steps += 1
+                addend = (column[v, 0], column[v, 1], column[v, 2], column[v, 3])
+                value = _times_plus(value, factors[row, v], addend)
+            store(out, row * length + i, _canonical(value))
+
+
+@kernel
+def horner_blocks(elements: Words, size: int, points: Words, out: Words) -> None:
+    """Write sum_q element_{b size + q} z^q for every block b of `size` elements.
+
+    Parameters
+    ----------
+    points
+        z for all blocks, or one for each.
+
+    Notes
+    -----
+    Four sums, over q = 0, 1, 2, 3 mod 4, go by z^4 side by side, where one would wait for each
+    product in turn.
+    """
+    for block in range(len(out)):
+        z = product(load(points, block if len(points) > 1 else 0), SQUARE)
+        square = product(z, z)
+        fourth = product(square, square)
+        first = block * size
+        a, b, c, d = NOTHING, NOTHING, NOTHING, NOTHING
+        whole = size - size % 4
+        if whole < size:
+            a = load(elements, first + whole)
+        if whole + 1 < size:
+            b = load(elements, first + whole + 1)
+        if whole + 2 < size:
+            c = load(elements, first + whole + 2)
+        for q in range(first + whole - 4, first - 1, -4):
+            a = plus(product(a, fourth), load(elements, q))
+            b = plus(product(b, fourth), load(elements, q + 1))
+            c = plus(product(c, fourth), load(elements, q + 2))
+            d = plus(product(d, fourth), load(elements, q + 3))
+        store(out, block, plus(plus(a, product(b, z)), product(plus(c, product(d, z)), square)))
+
+
+@kernel
+def divide(elements: Words, point: Words, quotient: Words) -> None:
+    """Divide a polynomial by X - point: remainder first, then the quotient, lowest power first.
+
+    Parameters
+    ----------
+    elements
+        Its coefficients, lowest power first.
+    quotient
+        Of the same shape: the remainder, which is the value at the point, stands in row 0.
+    """
+    z = product(load(point, 0), SQUARE)
+    step = NOTHING
+    for i in range(len(elements) - 1, -1, -1):
+        step = plus(product(step, z), load(elements, i))
+        store(quotient, i, step)
