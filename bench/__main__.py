@@ -145,13 +145,21 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="all sizes, up to 1,000 devices")
-    full = parser.parse_args().full
+    parser.add_argument(
+        "--again",
+        choices=("operations", "verified", "plain", "flower", "broker", "gas"),
+        help="measure one part once more, and keep what today's run found of the others",
+    )
+    options = parser.parse_args()
+    path = RESULTS / f"{today()}.json"
+    if options.again and not path.exists():
+        parser.error(f"--again: {path.relative_to(ROOT)} is not there; run all parts first")
+    full = options.full
     started = time.monotonic()
-    data: dict[str, Any] = {
-        "date": today(),
-        "full": full,
-        "machine": machine(),
-    }
+    data: dict[str, Any] = {"date": today(), "full": full, "machine": machine()}
+    if options.again:
+        data = json.loads(path.read_text())
+        full = data["full"]
 
     def step(name: str, measure: Callable[[], Any]) -> Any:
         begun = time.monotonic()
@@ -161,15 +169,22 @@ def main() -> None:
 
     RESULTS.mkdir(parents=True, exist_ok=True)
     flags = ["--full"] if full else []
-    data["operations"] = step("single operations", lambda: run_part("operations", *flags))
-    data["verified"] = [step("verified rounds", case) for case in verified_cases(full)]
-    data["plain"] = step("plain averaging", lambda: run_part("plain", "--clusters", 32))
-    data["flower"] = step("Flower", lambda: flower(full))
-    data["broker"] = step("over the broker", lambda: broker(full))
-    data["gas"] = step("gas", lambda: run_part("gas"))
+    parts: dict[str, tuple[str, Callable[[], Any]]] = {
+        "operations": ("single operations", lambda: run_part("operations", *flags)),
+        "verified": (
+            "all verified rounds",
+            lambda: [step("verified rounds", case) for case in verified_cases(full)],
+        ),
+        "plain": ("plain averaging", lambda: run_part("plain", "--clusters", 32)),
+        "flower": ("Flower", lambda: flower(full)),
+        "broker": ("over the broker", lambda: broker(full)),
+        "gas": ("gas", lambda: run_part("gas")),
+    }
+    for part, (name, measure) in parts.items():
+        if options.again in (None, part):
+            data[part] = step(name, measure)
     data["load_after"] = list(os.getloadavg())
-    data["seconds"] = time.monotonic() - started
-    path = RESULTS / f"{data['date']}.json"
+    data["seconds"] = data.get("seconds", 0.0) + time.monotonic() - started
     path.write_text(json.dumps(data, indent=1) + "\n")
     report.plots(data, RESULTS)
     report.refresh_page(data)

@@ -187,3 +187,41 @@ def test_broker__its_part_fails__what_else_was_measured_is_not_lost(monkeypatch,
 
     monkeypatch.setattr(command, "run_part", part)
     assert command.broker(full=False) == {"missing": told.splitlines()[-1], "failed": failed}
+
+
+@pytest.fixture
+def results(data, tmp_path, monkeypatch):
+    """A folder with today's results, of a full run, and nothing else that the command writes to."""
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command.report, "plots", lambda *_: [])
+    monkeypatch.setattr(command.report, "refresh_page", lambda _: None)
+    figures = {"seconds": 1.0, "cpu_seconds": 1.0}
+
+    def measured(part, *flags):
+        return {"part": part, "flags": flags, "rounds": [figures], "noise": figures}
+
+    monkeypatch.setattr(command, "run_part", measured)
+    path = tmp_path / f"{command.today()}.json"
+    path.write_text(json.dumps(data | {"full": True, "seconds": 100.0}))
+    return path
+
+
+def test_again__one_part__the_others_stay(results, monkeypatch):
+    before = json.loads(results.read_text())
+    monkeypatch.setattr("sys.argv", ["bench", "--again", "broker"])
+    command.main()
+    after = json.loads(results.read_text())
+    assert after["broker"]["part"] == "broker"
+    assert after["broker"]["flags"][-2:] == ["--noise-rounds", 5]  # of a full run
+    assert after["seconds"] >= 100.0
+    changed = {key for key in after if after[key] != before[key]}
+    assert changed == {"broker", "seconds", "load_after"}
+
+
+def test_again__nothing_was_measured_today__says_so(results, monkeypatch, capsys):
+    results.unlink()
+    monkeypatch.setattr("sys.argv", ["bench", "--again", "gas"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "run all parts first" in capsys.readouterr().err
