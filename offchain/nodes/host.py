@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from offchain.chain.code import Source
+from offchain.crypto.warm import warm_up
 from offchain.nodes.logs import PLACE, Place, start_logs
 from offchain.nodes.program import Program, open_kit
 
@@ -49,4 +50,5 @@ def run_host(paths: Sequence[Path], source: Source) -> None:
     worker = ThreadPoolExecutor(1, thread_name_prefix="role")
     opened = [open_kit(path) for path in paths]
     start_logs(opened[0].loaded.config.log, Place("host", "host"))
+    warm_up()  # as `run_node` does
     asyncio.run(run_programs([Program(one, source, worker) for one in opened]))
