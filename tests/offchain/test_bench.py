@@ -107,7 +107,7 @@ def test_must_hold__figures_on_both_sides__are_judged_and_missing_ones_named(dat
     assert states[3] == ("1.", 0.25, "NOT MET")
     assert states[4] == ("2.", None, "not measured")
     assert states[5] == ("2.", None, "not measured")
-    assert states[6] == ("3.", 5.0, "NOT MET")  # 100 ms over 10 + 10
+    assert states[6] == ("3.", 20.0, "NOT MET")  # 100 ms over 2.5 + 2.5
     passed = [state for *_, state in states[7:12]]
     assert passed == ["met", "met", "NOT MET", "met", "NOT MET"]
     assert states[-1] == ("7.", None, "not measured")
@@ -133,9 +133,8 @@ def test_markdown__a_short_run__has_every_section_and_full_rows(data):
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert "mosquitto is missing" in text
     # 100 ms, 10 + 10 by the curve library, 2.5 + 2.5 here.
-    assert "a device works 100 ms" in text
-    assert "py-arkworks 20 ms" in text
-    assert "here they take 5 ms, and the device 20 times that" in text
+    assert "a device works 100 ms a round, one short and one full commitment take 5 ms" in text
+    assert "the two take 20 ms, and the device 5 times that" in text
 
 
 def test_refresh_page__a_page_with_marks__keeps_what_stands_around_them(
