@@ -15,6 +15,7 @@ from offchain.crypto.commitment import Commitment, CommitmentKey, Opening
 from offchain.crypto.errors import LengthError, OpeningError
 from offchain.crypto.field import FieldVector, R
 from offchain.crypto.randomness import Randomness
+from offchain.crypto.variable_base import sum_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,10 @@ def _holds(key: CommitmentKey, claims: Sequence[OpeningClaim], weights: Sequence
         points.append(claim.opening.proof)
         scalars.append(weight * claim.point % R)
         values += weight * claim.opening.value
-    left = curve.msm_g1([*points, curve.G1_GENERATOR], [*scalars, -values % R])
-    right = curve.msm_g1([claim.opening.proof for claim in claims], weights)
+    left, right = sum_products(
+        ([*points, curve.G1_GENERATOR], [*scalars, -values % R]),
+        ([claim.opening.proof for claim in claims], weights),
+    )
     one, tau = key.ceremony.g2
     return curve.pairing_product_is_one([(left, one), (-right, tau)])
 
@@ -145,7 +148,7 @@ def check_vectors(
         found = key.commit(FieldVector.linear_combination(weights, vectors))
         for c, point in enumerate(found.points):
             expected = [claims[i][1].points[c] for i in indices]
-            if curve.msm_g1(expected, weights) != point:
+            if sum_products((expected, weights)) != [point]:
                 return False
         return True
 

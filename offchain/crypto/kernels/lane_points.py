@@ -53,7 +53,7 @@ _VECTORS: Final = np.uint64(8 * _VECTOR_WORDS)
 
 
 @kernel
-def _pack(limbs: Words, first: int, step: int, out: Words, place: int) -> None:
+def pack(limbs: Words, first: int, step: int, out: Words, place: int) -> None:
     """Write eight limbs of 52 bits as six words."""
     for word in range(6):
         out[place + word] = ZERO
@@ -67,8 +67,8 @@ def _pack(limbs: Words, first: int, step: int, out: Words, place: int) -> None:
 
 
 @kernel
-def _unpack(words: Words, place: int, out: Words, first: int, step: int) -> None:
-    """The contrary of `_pack`."""
+def unpack(words: Words, place: int, out: Words, first: int, step: int) -> None:
+    """The contrary of `pack`."""
     for j in range(LIMBS):
         word, shift = (LIMB_BITS * j) // 64, np.uint64((LIMB_BITS * j) % 64)
         limb = words[place + word] >> shift if word < 6 else ZERO
@@ -92,7 +92,7 @@ def _invert_lanes(
     other = inverse + COORDINATE
     for lane in range(LANES):
         place, step = spare + 6 * lane, np.uint64(lane) * COORDINATE
-        _pack(room, total + lane, LANES, room, place)
+        pack(room, total + lane, LANES, room, place)
         call_three(mul, value + step, value + step, to_blst)
         seen = ZERO
         for word in range(6):
@@ -108,7 +108,7 @@ def _invert_lanes(
         call_three(mul, other, inverse, one if lane == 0 else product + step - COORDINATE)
         call_three(mul, inverse, inverse, value + step)
         call_three(mul, other, other, to_lanes)
-        _unpack(room, spare + 6 * (2 * LANES + 1), room, result + lane, LANES)
+        unpack(room, spare + 6 * (2 * LANES + 1), room, result + lane, LANES)
     return True
 
 
@@ -254,7 +254,7 @@ def to_lanes(calls: Words, numbers: Words, points: Words, out: Words) -> None:
     for i in range(len(points)):
         for half in range(2):
             _multiply_by(calls, numbers, TO_LANES, points, i, half, room)
-            _unpack(room, 0, out[i], LIMBS * half, 1)
+            unpack(room, 0, out[i], LIMBS * half, 1)
 
 
 @kernel
@@ -263,7 +263,7 @@ def from_lanes(calls: Words, numbers: Words, points: Words, out: Words) -> None:
     room = np.empty(6, np.uint64)
     for i in range(len(points)):
         for half in range(2):
-            _pack(points[i], LIMBS * half, 1, room, 0)
+            pack(points[i], LIMBS * half, 1, room, 0)
             for word in range(6):
                 out[i, 6 * half + word] = room[word]
             _multiply_by(calls, numbers, TO_BLST, out, i, half, room)

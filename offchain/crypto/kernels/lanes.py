@@ -5,10 +5,11 @@ the product. A number is eight limbs of 52 bits, in Montgomery's form for 2^416;
 eight vectors, one for each limb. Since 2^416 is far above the field's order p, a product of numbers
 below 2^390 comes out below 1.01 p, and nothing needs to be reduced but carries.
 
-What is here writes LLVM's instructions; `kernels/pairs.py` puts the loops around it.
+What is here writes LLVM's instructions; the modules beside this one put loops around it.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache, reduce
 from typing import Any, Final
 
 import llvmlite.binding as llvm
@@ -31,6 +32,7 @@ _vector = ir.VectorType(_word, LANES)
 _Vectors = list[Any]
 
 
+@lru_cache(maxsize=1)
 def available() -> bool:
     """Return whether this processor has the instructions."""
     features = llvm.get_host_cpu_features()
@@ -62,18 +64,26 @@ class Lanes:
 
     def load(self, address: Any) -> _Vectors:
         """Eight vectors that stand one behind the other."""
-        return [self._row(address, 64 * i) for i in range(LIMBS)]
+        return [self.row(address, 64 * i) for i in range(LIMBS)]
 
     def store(self, address: Any, vectors: _Vectors) -> None:
         """The contrary of `load`."""
         for i, vector in enumerate(vectors):
             self._put(address, 64 * i, vector)
 
-    def _place(self, address: Any, offset: int) -> Any:
-        whole = self._builder.add(address, ir.Constant(_word, offset))
-        return self._builder.inttoptr(whole, _vector.as_pointer())
+    def at(self, address: Any, offset: int) -> Any:
+        """The address so many bytes further on."""
+        return self._builder.add(address, ir.Constant(_word, offset))
 
-    def _row(self, address: Any, offset: int) -> Any:
+    def _place(self, address: Any, offset: int) -> Any:
+        return self._builder.inttoptr(self.at(address, offset), _vector.as_pointer())
+
+    def constant(self, value: int) -> Any:
+        """One value in all lanes."""
+        return _all(value)
+
+    def row(self, address: Any, offset: int = 0) -> Any:
+        """One vector."""
         return self._builder.load(self._place(address, offset), align=8)
 
     def _put(self, address: Any, offset: int, vector: Any) -> None:
@@ -81,7 +91,7 @@ class Lanes:
 
     def addresses(self, base: Any, offsets: Any) -> list[Any]:
         """Base plus eight offsets in bytes that stand at an address."""
-        row = self._row(offsets, 0)
+        row = self.row(offsets, 0)
         index = ir.IntType(32)
         return [
             self._builder.add(base, self._builder.extract_element(row, ir.Constant(index, lane)))
@@ -90,7 +100,7 @@ class Lanes:
 
     def rows(self, addresses: Sequence[Any], offset: int) -> _Vectors:
         """One number from each of eight addresses, its limbs in a row: not yet lane by lane."""
-        return [self._row(address, offset) for address in addresses]
+        return [self.row(address, offset) for address in addresses]
 
     def put_rows(self, addresses: Sequence[Any], offset: int, rows: _Vectors) -> None:
         """The contrary of `rows`."""
@@ -122,6 +132,12 @@ class Lanes:
     def minus(self, a: _Vectors, b: _Vectors) -> _Vectors:
         """Limb by limb; limbs may be negative until `settle`."""
         return [self._builder.sub(x, y) for x, y in zip(a, b, strict=True)]
+
+    def times(self, a: _Vectors, factor: int) -> _Vectors:
+        """Each limb by a factor from 1 to 2^8, carries left where they are."""
+        shifts = [k for k in range(factor.bit_length()) if factor >> k & 1]
+        parts = [[self._builder.shl(x, _all(k)) for x in a] if k else a for k in shifts]
+        return reduce(self.plus, parts)
 
     def lifted(self, a: _Vectors, times: int = 1) -> _Vectors:
         """A + 2 p times, so that a difference is not negative."""
@@ -162,7 +178,8 @@ class Lanes:
         return self.settle(total)
 
 
-def _of_addresses(count: int) -> Any:
+def of_addresses(count: int) -> Any:
+    """The signature of a function that takes addresses and returns nothing."""
     return types.void(*[types.uint64] * count)
 
 
@@ -181,7 +198,38 @@ def multiply_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
         lanes.store(result, lanes.product(lanes.load(a), lanes.load(b)))
         return context.get_dummy_value()
 
-    return _of_addresses(3), generate
+    return of_addresses(3), generate
+
+
+@intrinsic
+def add_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
+    """Write eight sums, settled; all arguments are addresses."""
+    del typing, result, a, b
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        lanes = Lanes(builder)
+        result, a, b = arguments
+        lanes.store(result, lanes.settle(lanes.plus(lanes.load(a), lanes.load(b))))
+        return context.get_dummy_value()
+
+    return of_addresses(3), generate
+
+
+@intrinsic
+def subtract_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
+    """Write a - b + 4 p for eight pairs, b below 4 p, settled; all arguments are addresses."""
+    del typing, result, a, b
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        lanes = Lanes(builder)
+        result, a, b = arguments
+        difference = lanes.minus(lanes.load(a), lanes.load(b))
+        lanes.store(result, lanes.settle(lanes.lifted(difference, 2)))
+        return context.get_dummy_value()
+
+    return of_addresses(3), generate
 
 
 @intrinsic
@@ -202,7 +250,7 @@ def subtract_first(typing: Any, difference: Any, points: Any, left: Any, right: 
         lanes.store(difference, lanes.settle(lanes.lifted(rows)))
         return context.get_dummy_value()
 
-    return _of_addresses(4), generate
+    return of_addresses(4), generate
 
 
 @intrinsic
@@ -237,4 +285,4 @@ def add_pairs(
         lanes.put_rows(out, Y, lanes.turn(y3))
         return context.get_dummy_value()
 
-    return _of_addresses(6), generate
+    return of_addresses(6), generate

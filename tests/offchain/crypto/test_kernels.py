@@ -56,7 +56,14 @@ def test_kernels__indices_checked__pass_the_same_tests(tmp_path):
     """What kernels leave to their callers holds: no index goes out of its array."""
     files = [
         str(HERE / name)
-        for name in ("test_field.py", "test_native.py", "test_hashing.py", "test_noise.py")
+        for name in (
+            "test_curve.py",
+            "test_field.py",
+            "test_hashing.py",
+            "test_native.py",
+            "test_noise.py",
+            "test_variable_base.py",
+        )
     ]
     checking = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
