@@ -79,7 +79,7 @@ def _holds(key: CommitmentKey, claims: Sequence[OpeningClaim], weights: Sequence
     left = curve.msm_g1([*points, curve.G1_GENERATOR], [*scalars, -values % R])
     right = curve.msm_g1([claim.opening.proof for claim in claims], weights)
     one, tau = key.ceremony.g2
-    return curve.pairing_product_is_one([(left, one), (-right, tau)])
+    return curve.pairing_product_is_one([(left, one), (-right, tau)], fixed=True)
 
 
 def verify_opening(
