@@ -164,7 +164,7 @@ def opens(commitments: bytes, capacity: int, z: int, y: int, proof: bytes) -> bo
         [*points, quotient, curve.G1_GENERATOR], [*scalars, z % ORDER, (ORDER - y) % ORDER]
     )
     one, tau = default_ceremony().g2
-    return curve.pairing_product_is_one([(left, one), (-quotient, tau)])
+    return curve.pairing_product_is_one([(left, one), (-quotient, tau)], fixed=True)
 
 
 @lru_cache(maxsize=65536)

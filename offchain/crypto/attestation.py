@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from py_arkworks_bls12381 import G2Point
-
-from offchain.crypto import curve
+from offchain.crypto import curve, pairing
 from offchain.crypto.curve import G1, G1_BYTES, G2, G2_BYTES
 from offchain.crypto.errors import (
     LengthError,
@@ -84,14 +82,16 @@ class BlsSecretKey:
         return BlsPublicKey(curve.multiply_g1(curve.G1_GENERATOR, self._value))
 
     def sign(self, digest: bytes) -> BlsSignature:
-        """Sign a 32-byte digest.
+        """Sign a 32-byte digest, in the same time for all keys where there is blst.
 
         Raises
         ------
         LengthError
             If the digest has another length.
         """
-        return BlsSignature(hash_to_g2(digest) * curve.to_scalar(self._value))
+        return BlsSignature(
+            pairing.sign(parse_digest(digest, "message"), SIGNATURE_DST, self._value)
+        )
 
     def __repr__(self) -> str:
         return "BlsSecretKey(<hidden>)"
@@ -137,7 +137,7 @@ def hash_to_g2(digest: bytes) -> G2:
     LengthError
         If the digest has another length.
     """
-    return G2Point.hash_to_curve(parse_digest(digest, "message"), SIGNATURE_DST)
+    return pairing.hash_to_g2(parse_digest(digest, "message"), SIGNATURE_DST)
 
 
 def verify(public_key: BlsPublicKey, digest: bytes, signature: BlsSignature) -> None:

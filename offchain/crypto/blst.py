@@ -22,11 +22,21 @@ _LOG = logging.getLogger(__name__)
 _pointer = ctypes.c_void_p
 _size = ctypes.c_size_t
 _SIGNATURES: Final = {
+    "blst_final_exp": (None, (_pointer, _pointer)),
+    "blst_fp12_is_one": (ctypes.c_int, (_pointer,)),
+    "blst_fp12_mul": (None, (_pointer, _pointer, _pointer)),
+    "blst_hash_to_g2": (None, (_pointer, _pointer, _size, _pointer, _size, _pointer, _size)),
+    "blst_miller_loop_lines": (None, (_pointer, _pointer, _pointer)),
+    "blst_miller_loop_n": (None, (_pointer, _pointer, _pointer, _size)),
     "blst_p1_deserialize": (ctypes.c_int, (_pointer, _pointer)),
     "blst_p1_from_affine": (None, (_pointer, _pointer)),
     "blst_p1_mult": (None, (_pointer, _pointer, _pointer, _size)),
     "blst_p1_serialize": (None, (_pointer, _pointer)),
     "blst_p1s_to_affine": (None, (_pointer, _pointer, _size)),
+    "blst_p2_deserialize": (ctypes.c_int, (_pointer, _pointer)),
+    "blst_p2_serialize": (None, (_pointer, _pointer)),
+    "blst_precompute_lines": (None, (_pointer, _pointer)),
+    "blst_sign_pk_in_g1": (None, (_pointer, _pointer, _pointer)),
 }
 # Those that kernels call.
 _KERNEL_FUNCTIONS: Final = (*points.FUNCTIONS, *decoding.FUNCTIONS)
