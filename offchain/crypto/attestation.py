@@ -23,6 +23,7 @@ from offchain.crypto.field import SCALAR_BYTES, R, scalar_bytes
 from offchain.crypto.hashing import parse_digest
 from offchain.crypto.opening import locate
 from offchain.crypto.randomness import Randomness
+from offchain.crypto.variable_base import sum_products
 
 SIGNATURE_DST: Final = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_"
 
@@ -171,13 +172,10 @@ def _holds(items: Sequence[SignedDigest], weights: Sequence[int]) -> bool:
     by_digest: dict[bytes, list[int]] = {}
     for i, (_, digest, _) in enumerate(items):
         by_digest.setdefault(digest, []).append(i)
-    pairs = [
-        (
-            curve.msm_g1([items[i][0].point for i in group], [weights[i] for i in group]),
-            hash_to_g2(digest),
-        )
-        for digest, group in by_digest.items()
-    ]
+    pairs = []
+    for digest, group in by_digest.items():
+        (keys,) = sum_products(([items[i][0].point for i in group], [weights[i] for i in group]))
+        pairs.append((keys, hash_to_g2(digest)))
     total = curve.msm_g2([signature.point for _, _, signature in items], weights)
     return curve.pairing_product_is_one([*pairs, (-curve.G1_GENERATOR, total)])
 
