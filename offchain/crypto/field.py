@@ -123,14 +123,10 @@ class FieldVector:
     @staticmethod
     def from_int64(values: npt.NDArray[np.int64]) -> FieldVector:
         """Build a vector from signed 64-bit integers, shape (N,); negative x becomes r - |x|."""
-        negative = values < 0
-        raw = values.astype(np.int64).view(np.uint64)
-        magnitude = np.where(negative, np.uint64(0) - raw, raw)
-        words = np.zeros((len(values), 4), ">u8")
-        # |x| is at most 2^63, below the lowest word of r: the subtraction never borrows.
-        words[negative] = _ORDER_WORDS
-        words[:, 3] = np.where(negative, np.uint64(_ORDER_WORDS[3]) - magnitude, magnitude)
-        return FieldVector(words.tobytes())
+        words = np.array(values, np.int64, order="C").view(np.uint64)
+        out = _rows(len(words))
+        scalars.from_int64(words, out)
+        return FieldVector(out.tobytes())
 
     @staticmethod
     def concatenate(vectors: Sequence[FieldVector]) -> FieldVector:
@@ -336,12 +332,11 @@ class FieldVector:
         ScalarOverflowError
             If an element does not fit; names its position, not its value.
         """
-        negative, words = self.signed_words()
-        big = words[:, :3].any(axis=1) | (words[:, 3] >= np.uint64(1 << 63))
-        if big.any():
-            raise ScalarOverflowError("vector", int(np.argmax(big)), "2^63 in magnitude")
-        values = words[:, 3].astype(np.int64)
-        return np.where(negative, -values, values)
+        out = np.empty(len(self), np.uint64)
+        wrong = scalars.to_int64(self.elements(), out)
+        if wrong >= 0:
+            raise ScalarOverflowError("vector", wrong, "2^63 in magnitude")
+        return out.view(np.int64)
 
     def dot(self, other: FieldVector) -> int:
         """Return sum_j self_j * other_j.

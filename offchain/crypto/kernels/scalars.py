@@ -23,6 +23,7 @@ from offchain.crypto.kernels.montgomery import (
     plus,
     product,
     reduced,
+    signed,
     step,
     store,
 )
@@ -35,6 +36,7 @@ _RECIPROCAL_BITS: Final = np.uint64(62)
 _NESTED_BITS: Final = 318
 _RESIDUE_BITS: Final = 258  # 6 r is below 2^258
 MOST_FACTOR_BITS: Final = 48
+_SIGN: Final = np.uint64(WORD_BITS - 1)  # place of the sign's bit
 
 
 @kernel
@@ -57,6 +59,41 @@ def keep_canonical(candidates: Words, kept: Words) -> int:
             kept[count] = candidates[i]
             count += 1
     return count
+
+
+@kernel
+def from_int64(values: Words, out: Words) -> None:
+    """Write signed 64-bit integers, given as words, modulo r.
+
+    Parameters
+    ----------
+    values
+        Shape (N,), in two's complement.
+    """
+    for i in range(len(values)):
+        value = values[i]
+        # r + value where the sign is set; the lowest word of r is above 2^63: nothing is borrowed.
+        mask = ZERO - (value >> _SIGN)
+        lowest = (ORDER[0] & mask) + value
+        store(out, i, (lowest, ORDER[1] & mask, ORDER[2] & mask, ORDER[3] & mask))
+
+
+@kernel
+def to_int64(elements: Words, out: Words) -> int:
+    """Write the representatives nearest to zero as signed 64-bit integers, in two's complement.
+
+    Returns
+    -------
+    int
+        The place of the first one whose magnitude is not below 2^63, at which writing ends; -1 if
+        there is none.
+    """
+    for i in range(len(elements)):
+        negative, magnitude = signed(load(elements, i))
+        if magnitude[3] | magnitude[2] | magnitude[1] | (magnitude[0] >> _SIGN) != ZERO:
+            return i
+        out[i] = ZERO - magnitude[0] if negative else magnitude[0]
+    return -1
 
 
 @kernel

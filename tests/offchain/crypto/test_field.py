@@ -176,6 +176,49 @@ def test_to_int64__element_too_big__names_the_position_only():
     assert str(2**63) not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [0, 1, -1, 2**63 - 1, -(2**63 - 1)])
+def test_to_int64__number_that_just_fits__is_given(value):
+    found = FieldVector.from_ints([value, -5]).to_int64()
+    assert found.tolist() == [value, -5]
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            sign * (2**power + more)
+            for sign in (1, -1)
+            for power in (63, 64, 128, 192)
+            for more in (0, 1)
+        ),
+        *(R // 2, R // 2 + 1),
+    ],
+)
+def test_to_int64__number_that_just_does_not_fit__first_place_is_named(value, place):
+    elements = [7, -7, 0, 2**63 - 1]
+    elements[place:place] = [value]
+    with pytest.raises(ScalarOverflowError) as caught:
+        FieldVector.from_ints([*elements, 2**200]).to_int64()
+    assert (caught.value.field, caught.value.index) == ("vector", place)
+    assert FieldVector.from_ints(elements).centred() == [centred(x) for x in elements]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.int8, ">i8"])
+def test_from_int64__any_array_of_integers__is_read_as_numbers(kind):
+    values = np.array([3, -4, 0, 100, -128, 127], kind)
+    values.setflags(write=False)
+    assert FieldVector.from_int64(values).centred() == values.tolist()
+    assert FieldVector.from_int64(values[::-2]).centred() == values[::-2].tolist()
+
+
+def test_int64__no_element__is_an_empty_vector():
+    empty = FieldVector.from_int64(np.zeros(0, np.int64))
+    assert empty == FieldVector.zeros(0)
+    assert empty.to_int64().tolist() == empty.centred() == []
+
+
 @pytest.mark.parametrize("size", [0, 31, 33, 63, 65, 96])
 def test_parse_field_vector__wrong_length__raises(size):
     with pytest.raises(LengthError) as caught:
