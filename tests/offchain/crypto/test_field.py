@@ -58,6 +58,32 @@ def test_linear_map__lengths_around_the_column_width__equals_integer_arithmetic(
         assert vector.to_ints() == expected
 
 
+@pytest.mark.parametrize("lower", [True, False])
+def test_linear_map__triangular_matrix__leaves_out_only_zeros(lower):
+    size, length = 9, 70
+    rows = [random_ints(length, seed) for seed in range(size)]
+    entries = random_ints(size * size, 11)
+    matrix = [
+        [entries[size * i + j] if (j <= i) == lower or i == j else 0 for j in range(size)]
+        for i in range(size)
+    ]
+    result = FieldVector.linear_map(matrix, [FieldVector.from_ints(row) for row in rows])
+    for coefficients, vector in zip(matrix, result, strict=True):
+        assert vector.to_ints() == [
+            sum(c * x for c, x in zip(coefficients, column, strict=True)) % R
+            for column in zip(*rows, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 63, 4096])
+def test_sums_of_products__largest_elements__are_reduced_once_correctly(count):
+    largest = FieldVector.from_ints([R - 1] * count)
+    assert largest.dot(largest) == count % R
+    found = FieldVector.linear_combination([R - 1] * count, largest.split(1))
+    assert found.to_ints() == [count % R]
+    assert largest.horner(R - 1) == evaluate([R - 1] * count, R - 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 300])
 def test_sum__largest_elements__reduces_once_correctly(count):
     vector = FieldVector.from_ints([R - 1, 0, 1, R // 2] * 300)
@@ -67,12 +93,16 @@ def test_sum__largest_elements__reduces_once_correctly(count):
 
 @pytest.mark.parametrize(
     ("length", "size"),
-    [(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+    [
+        *[(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+        *[(30, 15), (32, 16), (34, 17), (31, 31), (96, 32), (99, 33)],  # around the stretches
+    ],
 )
 def test_horner_blocks__size_divides__evaluates_each_block(length, size):
-    values, point = random_ints(length, 7), random_ints(50, 8)[-1]
-    found = FieldVector.from_ints(values).horner_blocks(point, size)
-    assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
+    values = random_ints(length, 7)
+    for point in (0, 1, R - 1, random_ints(50, 8)[-1]):
+        found = FieldVector.from_ints(values).horner_blocks(point, size)
+        assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
 
 
 @pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, MOST_FACTOR])
