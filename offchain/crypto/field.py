@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
-from offchain.crypto.kernels import scalars
+from offchain.crypto.kernels import lane_scalars, scalars
 
 R: Final = SCALAR_ORDER
 SCALAR_BYTES: Final = 32
@@ -218,8 +218,10 @@ class FieldVector:
         out = _rows(len(rows) * length)
         factors = np.array(rows, np.uint64).reshape(len(rows), len(vectors) - 1)
         bits = int(factors.max(initial=0)).bit_length()
+        in_lanes = length >= lane_scalars.LANES and lane_scalars.AVAILABLE
+        compute = lane_scalars.nested if in_lanes else scalars.nested
         if length:
-            scalars.nested(_joined(vectors), length, factors, bits, out)
+            compute(_joined(vectors), length, factors, bits, out)
         return _cut(out, len(rows))
 
     def __add__(self, other: FieldVector) -> FieldVector:

@@ -17,6 +17,7 @@ from offchain.crypto.field import (
     scalar_bytes,
 )
 from offchain.crypto.hashing import keccak256
+from offchain.crypto.kernels import lane_scalars
 from tests.offchain.crypto.oracles import evaluate
 
 EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
@@ -105,16 +106,60 @@ def test_horner_blocks__size_divides__evaluates_each_block(length, size):
         assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
 
 
+@pytest.fixture(
+    params=[
+        "words",
+        pytest.param(
+            "lanes",
+            marks=pytest.mark.skipif(
+                not lane_scalars.AVAILABLE, reason="this processor has no AVX-512 IFMA"
+            ),
+        ),
+    ]
+)
+def way(request, monkeypatch):
+    """Both ways to nest."""
+    monkeypatch.setattr(lane_scalars, "AVAILABLE", request.param == "lanes")
+
+
 @pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, MOST_FACTOR])
-def test_nested__same_factors__evaluates_each_slot(factor):
+def test_nested__same_factors__evaluates_each_slot(way, factor):
     rows = [[R - 1, 0, *random_ints(1100, seed)] for seed in range(40)]  # past the column width
     found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], [[factor] * 39])
     expected = [evaluate(column, factor) for column in zip(*rows, strict=True)]
     assert [vector.to_ints() for vector in found] == [expected]
 
 
-def test_nested__different_factors__follows_its_definition():
-    a, b, c = (FieldVector.from_ints(random_ints(5, seed)) for seed in range(3))
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 100])
+@pytest.mark.parametrize("bits", [1, 6, 7, 17, 24, 25, 47, 48])
+def test_nested__largest_elements_and_factors__are_reduced_in_time(way, length, bits):
+    source, most = random.Random(bits), 2**bits - 1
+    for count in (1, 2, 3, 23):
+        rows = [random_ints(length, seed) for seed in range(count)]
+        rows[0][0] = 0
+        for row in rows[1:]:
+            row[-1] = R - 1
+        factors = [[most] * (count - 1), [source.randint(0, most) for _ in range(count - 1)]]
+        found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], factors)
+        for line, vector in zip(factors, found, strict=True):
+            expected = rows[-1]
+            for factor, row in zip(reversed(line), reversed(rows[:-1]), strict=True):
+                expected = [(a + factor * b) % R for a, b in zip(row, expected, strict=True)]
+            assert vector.to_ints() == expected
+
+
+@pytest.mark.parametrize("factor", [0, 1, 2, 3, 4, 5, 100])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_nested__results_around_multiples_of_r__are_canonical(way, factor, more):
+    # (factor + more) + factor (r - 1) is factor r + more.
+    vectors = [FieldVector.from_ints([element] * 9) for element in (factor + more, -1)]
+    if factor + more >= 0:
+        assert FieldVector.nested(vectors, [(factor,)])[0].to_ints() == [more % R] * 9
+
+
+@pytest.mark.parametrize("length", [5, 8])
+def test_nested__different_factors__follows_its_definition(way, length):
+    a, b, c = (FieldVector.from_ints(random_ints(length, seed)) for seed in range(3))
     found = FieldVector.nested([a, b, c], [(2, 7), (0, 9)])
     assert found == [a + (b + c.scale(7)).scale(2), a]
     assert FieldVector.nested([a], [()]) == [a]
