@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import factorial
 from typing import Final
 
 import numpy as np
@@ -211,9 +213,9 @@ class FieldVector:
         for row in rows:
             if len(row) != len(vectors) - 1:
                 raise LengthError("factors", len(row), len(vectors) - 1)
-            for factor in row:
-                if not 0 <= factor <= MOST_FACTOR:
-                    raise RangeError("factor", factor, 0, MOST_FACTOR)
+        for factor in set[int]().union(*rows):
+            if not 0 <= factor <= MOST_FACTOR:
+                raise RangeError("factor", factor, 0, MOST_FACTOR)
         length = len(vectors[0])
         out = _rows(len(rows) * length)
         factors = np.array(rows, np.uint64).reshape(len(rows), len(vectors) - 1)
@@ -223,6 +225,22 @@ class FieldVector:
         if length:
             compute(_joined(vectors), length, factors, bits, out)
         return _cut(out, len(rows))
+
+    @staticmethod
+    def newton_form(vectors: Sequence[FieldVector]) -> list[FieldVector]:
+        """Return the c in c_0 + x (c_1 + (x + 1) (c_2 + ...)), which is vector p at x = -p.
+
+        Raises
+        ------
+        LengthError
+            If the lengths differ or there is no vector.
+        """
+        _same_lengths(vectors)
+        count, length = len(vectors), len(vectors[0])
+        out = _rows(count * length)
+        factors = _inverse_factorials(count).elements()
+        scalars.divided_differences(_joined(vectors), length, factors, out)
+        return _cut(out, count)
 
     def __add__(self, other: FieldVector) -> FieldVector:
         return FieldVector.sum((self, other))
@@ -433,6 +451,11 @@ def parse_field_vector(data: bytes, length: int, field: str = "vector") -> Field
     if wrong >= 0:
         raise ScalarOverflowError(field, wrong, "the group order")
     return vector
+
+
+@lru_cache(maxsize=16)
+def _inverse_factorials(count: int) -> FieldVector:
+    return FieldVector.from_ints([inverse(factorial(k)) for k in range(count)])
 
 
 def _same_lengths(vectors: Sequence[FieldVector]) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from math import comb, factorial
 from typing import Final
 
 from offchain.crypto import polynomial
@@ -249,18 +247,6 @@ def _fold_shares(
     return FieldVector.from_ints(parts).horner_blocks(steps, chunks)
 
 
-@lru_cache(maxsize=16)
-def _newton_matrix(packing: int) -> tuple[tuple[int, ...], ...]:
-    """Return how the divided differences at 0, -1, ... follow from the values there.
-
-    c_k = sum_p (-1)^p binomial(k, p) / k! f(-p).
-    """
-    return tuple(
-        tuple((-1) ** p * comb(k, p) * inverse(factorial(k)) % R for p in range(packing))
-        for k in range(packing)
-    )
-
-
 def deal(
     key: CommitmentKey,
     parameters: SharingParameters,
@@ -287,7 +273,7 @@ def deal(
     blocks = layout.blocks(vector)
     random = randomness.field_vector(free * layout.share_length).split(layout.share_length)
     # phi(x) = c_0 + x (c_1 + (x + 1) (c_2 + ... + (x + l - 1) S(x))): Newton's form.
-    newton = FieldVector.linear_map(_newton_matrix(layout.packing), blocks)
+    newton = FieldVector.newton_form(blocks)
     rows = [[*(x - node for node in nodes), *[x] * (free - 1)] for x in xs]
     shares = dict(zip(xs, FieldVector.nested(newton + random, rows), strict=True))
     tree = MerkleTree(share_hashes(xs, list(shares.values())))

@@ -29,8 +29,8 @@ _ELEMENT: Final = np.uint64(32)  # bytes
 _NUMBERS: Final = np.uint64(_LIMBS * _VECTOR_BYTES)
 _WORD: Final = np.uint64(8)
 
-# A number v below 2^306 with upper part u = floor(v / 2^254): floor(u floor(2^306 / r) / 2^52) is at
-# most v / r, and less by less than 3: 2^254 / r < 0.6 for what u leaves out, one for what the
+# A number v below 2^306 with upper part u = floor(v / 2^254): floor(u floor(2^306 / r) / 2^52) is
+# at most v / r, and less by less than 3: 2^254 / r < 0.6 for what u leaves out, one for what the
 # constant does, one for the last floor.
 _GROWN_BITS: Final = 306
 _UPPER_BITS: Final = 254

@@ -92,6 +92,18 @@ def plus(a: Any, b: Any) -> Any:
 
 
 @kernel
+def difference(a: Any, b: Any) -> Any:
+    """A - b mod r, of numbers below r."""
+    d, borrow = minus(a, b)
+    mask = ZERO - borrow
+    d0, carry = add_carry(d[0], _R0 & mask, ZERO)
+    d1, carry = add_carry(d[1], _R1 & mask, carry)
+    d2, carry = add_carry(d[2], _R2 & mask, carry)
+    d3, _ = add_carry(d[3], _R3 & mask, carry)
+    return (d0, d1, d2, d3)
+
+
+@kernel
 def step(t: Any, a: Any, b: Any) -> Any:
     """(t + a b) / 2^64 mod r for a word b: below 2 r where t is."""
     t0, high = multiply_add(t[0], a[0], b, ZERO)

@@ -18,6 +18,7 @@ from offchain.crypto.kernels.montgomery import (
     SQUARE,
     Words,
     at_least,
+    difference,
     load,
     minus,
     plus,
@@ -129,10 +130,10 @@ def _canonical(value: Any) -> Any:
     rest = _residue(value)
     low, top = (rest[0], rest[1], rest[2], rest[3]), rest[4]
     while True:
-        difference, borrow = minus(low, ORDER)
+        less, borrow = minus(low, ORDER)
         if top < borrow:
             return low
-        low, top = difference, top - borrow
+        low, top = less, top - borrow
 
 
 @kernel
@@ -208,7 +209,7 @@ def linear_map(matrix: Words, vectors: Words, length: int, out: Words) -> None:
     Parameters
     ----------
     matrix
-        Elements, row by row; those that are zero cost nothing.
+        Elements, row by row.
     vectors, out
         Vectors of `length` elements, one behind the other.
     """
@@ -227,13 +228,35 @@ def linear_map(matrix: Words, vectors: Words, length: int, out: Words) -> None:
             sums[:width] = ZERO
             for v in range(count):
                 factor = _row(factors, row * count + v)
-                if factor[0] | factor[1] | factor[2] | factor[3] == ZERO:
-                    continue  # as half of a triangular matrix
                 for i in range(width):
                     element = _row(columns, v * _COLUMNS + i)
                     _set_sum(sums, i, _plus_product(_sum(sums, i), element, factor))
             for i in range(width):
                 store(out, row * length + start + i, _reduce_sum(_sum(sums, i)))
+
+
+@kernel
+def divided_differences(vectors: Words, length: int, factors: Words, out: Words) -> None:
+    """Write vector_0, the first difference at 0, the second one, ..., each times its factor.
+
+    Parameters
+    ----------
+    vectors, out
+        Vectors of `length` elements, one behind the other, as many as there are factors. The first
+        difference is vector_0 - vector_1.
+    """
+    count = len(factors)
+    column, turned = np.empty((count, 4), np.uint64), np.empty((count, 4), np.uint64)
+    for k in range(count):
+        _set_row(turned, k, product(load(factors, k), SQUARE))
+    for i in range(length):
+        for k in range(count):
+            _set_row(column, k, load(vectors, k * length + i))
+        for k in range(1, count):
+            for p in range(count - 1, k - 1, -1):
+                _set_row(column, p, difference(_row(column, p - 1), _row(column, p)))
+        for k in range(count):
+            store(out, k * length + i, product(_row(column, k), _row(turned, k)))
 
 
 @kernel

@@ -59,23 +59,6 @@ def test_linear_map__lengths_around_the_column_width__equals_integer_arithmetic(
         assert vector.to_ints() == expected
 
 
-@pytest.mark.parametrize("lower", [True, False])
-def test_linear_map__triangular_matrix__leaves_out_only_zeros(lower):
-    size, length = 9, 70
-    rows = [random_ints(length, seed) for seed in range(size)]
-    entries = random_ints(size * size, 11)
-    matrix = [
-        [entries[size * i + j] if (j <= i) == lower or i == j else 0 for j in range(size)]
-        for i in range(size)
-    ]
-    result = FieldVector.linear_map(matrix, [FieldVector.from_ints(row) for row in rows])
-    for coefficients, vector in zip(matrix, result, strict=True):
-        assert vector.to_ints() == [
-            sum(c * x for c, x in zip(coefficients, column, strict=True)) % R
-            for column in zip(*rows, strict=True)
-        ]
-
-
 @pytest.mark.parametrize("count", [1, 4, 5, 63, 4096])
 def test_sums_of_products__largest_elements__are_reduced_once_correctly(count):
     largest = FieldVector.from_ints([R - 1] * count)
@@ -174,6 +157,26 @@ def test_nested__row_or_factor_out_of_bounds__raises():
         with pytest.raises(RangeError) as refused:
             FieldVector.nested(vectors, [(factor,)])
         assert refused.value.value == factor
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("length", [0, 1, 5])
+def test_newton_form__any_vectors__gives_them_back_at_its_places(count, length):
+    vectors = [FieldVector.from_ints(random_ints(length, seed)) for seed in range(count)]
+    found = FieldVector.newton_form(vectors)
+    assert len(found) == count
+    for p, vector in enumerate(vectors):
+        total = [0] * length
+        for k in reversed(range(count)):  # Horner's rule, with the factor x + k at x = -p
+            pairs = zip(total, found[k].to_ints(), strict=True)
+            total = [(c + (k - p) * value) % R for value, c in pairs]
+        assert total == vector.to_ints()
+
+
+def test_newton_form__no_vector_or_other_lengths__raises():
+    for wrong in ([], [FieldVector.zeros(1), FieldVector.zeros(2)]):
+        with pytest.raises(LengthError):
+            FieldVector.newton_form(wrong)
 
 
 def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
