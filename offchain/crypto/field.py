@@ -255,6 +255,20 @@ class FieldVector:
         """Multiply every element by an integer modulo r."""
         return FieldVector.linear_combination((factor,), (self,))
 
+    def power(self, exponent: int) -> FieldVector:
+        """Raise every element to a power from 0 to 2^64 - 1.
+
+        Raises
+        ------
+        RangeError
+            If the exponent is not in that range.
+        """
+        if not 0 <= exponent < 1 << 64:
+            raise RangeError("exponent", exponent, 0, (1 << 64) - 1)
+        out = _rows(len(self))
+        scalars.power(self.elements(), np.uint64(exponent), out)
+        return FieldVector(out.tobytes())
+
     def slice(self, start: int, stop: int) -> FieldVector:
         """Return elements `start` up to but without `stop`.
 

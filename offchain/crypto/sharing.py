@@ -29,7 +29,7 @@ from offchain.crypto.errors import (
     ShareError,
     WitnessError,
 )
-from offchain.crypto.field import SCALAR_BYTES, FieldVector, R, inverse, parse_field_vector
+from offchain.crypto.field import SCALAR_BYTES, FieldVector, inverse, parse_field_vector
 from offchain.crypto.hashing import (
     WORD_BYTES,
     Digest,
@@ -243,7 +243,7 @@ def _fold_shares(
     parts = FieldVector.concatenate(vectors).horner_blocks(points, layout.block)
     if chunks == 1:
         return parts
-    steps = [pow(rho, layout.capacity, R) for rho in rhos]
+    steps = FieldVector.from_ints(rhos).power(layout.capacity).to_ints()
     return FieldVector.from_ints(parts).horner_blocks(steps, chunks)
 
 
@@ -384,7 +384,7 @@ def _check_formed(
         for one in received
     ]
     at_blocks, at_share = _evaluate_witnesses(parameters, x, witnesses)
-    steps = [pow(rho, layout.block, R) for rho in rhos]
+    steps = FieldVector.from_ints(rhos).power(layout.block).to_ints()
     opened = at_blocks.horner_blocks(steps, layout.packing)
     folded = _fold_shares(layout, shares, rhos)
     found: list[OpeningClaim | CryptoError] = []

@@ -41,6 +41,7 @@ MOST_FACTOR_BITS: Final = 48
 _NO_SUM: Final = (ZERO,) * 9
 _ONE: Final = words(2**256 % SCALAR_ORDER)  # as a factor of `product`
 _STRETCH: Final = 16
+_LOWEST: Final = np.uint64(1)
 _SIGN: Final = np.uint64(WORD_BITS - 1)  # place of the sign's bit
 
 
@@ -342,6 +343,19 @@ def horner_blocks(elements: Words, size: int, points: Words, out: Words) -> None
                 total = _plus_product(total, load(elements, first + start + q), _row(powers, q))
             value = plus(product(value, power), _reduce_sum(total))
         store(out, block, value)
+
+
+@kernel
+def power(elements: Words, exponent: np.uint64, out: Words) -> None:
+    """Raise every element to one power."""
+    for i in range(len(elements)):
+        value, base, rest = _ONE, product(load(elements, i), SQUARE), exponent
+        while rest != ZERO:
+            if rest & _LOWEST != ZERO:
+                value = product(value, base)
+            base = product(base, base)
+            rest >>= _LOWEST
+        store(out, i, product(value, (_LOWEST, ZERO, ZERO, ZERO)))
 
 
 @kernel

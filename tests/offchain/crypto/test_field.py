@@ -188,6 +188,20 @@ def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
     assert (caught.value.actual, caught.value.expected) == (11, 12)
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 511, 512, 4096, 2**63 + 5, 2**64 - 1])
+def test_power__any_exponent__equals_integer_arithmetic(exponent):
+    values = [*EDGES, *random_ints(20, 5)]
+    found = FieldVector.from_ints(values).power(exponent)
+    assert found.to_ints() == [pow(value, exponent, R) for value in values]
+
+
+@pytest.mark.parametrize("exponent", [-1, 2**64])
+def test_power__exponent_out_of_bounds__raises(exponent):
+    with pytest.raises(RangeError) as caught:
+        FieldVector.zeros(2).power(exponent)
+    assert (caught.value.field, caught.value.value) == ("exponent", exponent)
+
+
 @given(vectors, scalars)
 @fast
 def test_divide__any_polynomial__quotient_and_remainder_give_it_back(values, point):
