@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import factorial
 from typing import Final
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
-from offchain.crypto.kernels import scalars
+from offchain.crypto.kernels import lane_scalars, scalars
 
 R: Final = SCALAR_ORDER
 SCALAR_BYTES: Final = 32
@@ -123,14 +125,10 @@ class FieldVector:
     @staticmethod
     def from_int64(values: npt.NDArray[np.int64]) -> FieldVector:
         """Build a vector from signed 64-bit integers, shape (N,); negative x becomes r - |x|."""
-        negative = values < 0
-        raw = values.astype(np.int64).view(np.uint64)
-        magnitude = np.where(negative, np.uint64(0) - raw, raw)
-        words = np.zeros((len(values), 4), ">u8")
-        # |x| is at most 2^63, below the lowest word of r: the subtraction never borrows.
-        words[negative] = _ORDER_WORDS
-        words[:, 3] = np.where(negative, np.uint64(_ORDER_WORDS[3]) - magnitude, magnitude)
-        return FieldVector(words.tobytes())
+        words = np.array(values, np.int64, order="C").view(np.uint64)
+        out = _rows(len(words))
+        scalars.from_int64(words, out)
+        return FieldVector(out.tobytes())
 
     @staticmethod
     def concatenate(vectors: Sequence[FieldVector]) -> FieldVector:
@@ -215,16 +213,34 @@ class FieldVector:
         for row in rows:
             if len(row) != len(vectors) - 1:
                 raise LengthError("factors", len(row), len(vectors) - 1)
-            for factor in row:
-                if not 0 <= factor <= MOST_FACTOR:
-                    raise RangeError("factor", factor, 0, MOST_FACTOR)
+        for factor in set[int]().union(*rows):
+            if not 0 <= factor <= MOST_FACTOR:
+                raise RangeError("factor", factor, 0, MOST_FACTOR)
         length = len(vectors[0])
         out = _rows(len(rows) * length)
         factors = np.array(rows, np.uint64).reshape(len(rows), len(vectors) - 1)
         bits = int(factors.max(initial=0)).bit_length()
+        in_lanes = length >= lane_scalars.LANES and lane_scalars.AVAILABLE
+        compute = lane_scalars.nested if in_lanes else scalars.nested
         if length:
-            scalars.nested(_joined(vectors), length, factors, bits, out)
+            compute(_joined(vectors), length, factors, bits, out)
         return _cut(out, len(rows))
+
+    @staticmethod
+    def newton_form(vectors: Sequence[FieldVector]) -> list[FieldVector]:
+        """Return the c in c_0 + x (c_1 + (x + 1) (c_2 + ...)), which is vector p at x = -p.
+
+        Raises
+        ------
+        LengthError
+            If the lengths differ or there is no vector.
+        """
+        _same_lengths(vectors)
+        count, length = len(vectors), len(vectors[0])
+        out = _rows(count * length)
+        factors = _inverse_factorials(count).elements()
+        scalars.divided_differences(_joined(vectors), length, factors, out)
+        return _cut(out, count)
 
     def __add__(self, other: FieldVector) -> FieldVector:
         return FieldVector.sum((self, other))
@@ -238,6 +254,20 @@ class FieldVector:
     def scale(self, factor: int) -> FieldVector:
         """Multiply every element by an integer modulo r."""
         return FieldVector.linear_combination((factor,), (self,))
+
+    def power(self, exponent: int) -> FieldVector:
+        """Raise every element to a power from 0 to 2^64 - 1.
+
+        Raises
+        ------
+        RangeError
+            If the exponent is not in that range.
+        """
+        if not 0 <= exponent < 1 << 64:
+            raise RangeError("exponent", exponent, 0, (1 << 64) - 1)
+        out = _rows(len(self))
+        scalars.power(self.elements(), np.uint64(exponent), out)
+        return FieldVector(out.tobytes())
 
     def slice(self, start: int, stop: int) -> FieldVector:
         """Return elements `start` up to but without `stop`.
@@ -336,12 +366,11 @@ class FieldVector:
         ScalarOverflowError
             If an element does not fit; names its position, not its value.
         """
-        negative, words = self.signed_words()
-        big = words[:, :3].any(axis=1) | (words[:, 3] >= np.uint64(1 << 63))
-        if big.any():
-            raise ScalarOverflowError("vector", int(np.argmax(big)), "2^63 in magnitude")
-        values = words[:, 3].astype(np.int64)
-        return np.where(negative, -values, values)
+        out = np.empty(len(self), np.uint64)
+        wrong = scalars.to_int64(self.elements(), out)
+        if wrong >= 0:
+            raise ScalarOverflowError("vector", wrong, "2^63 in magnitude")
+        return out.view(np.int64)
 
     def dot(self, other: FieldVector) -> int:
         """Return sum_j self_j * other_j.
@@ -436,6 +465,11 @@ def parse_field_vector(data: bytes, length: int, field: str = "vector") -> Field
     if wrong >= 0:
         raise ScalarOverflowError(field, wrong, "the group order")
     return vector
+
+
+@lru_cache(maxsize=16)
+def _inverse_factorials(count: int) -> FieldVector:
+    return FieldVector.from_ints([inverse(factorial(k)) for k in range(count)])
 
 
 def _same_lengths(vectors: Sequence[FieldVector]) -> None:

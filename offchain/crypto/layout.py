@@ -23,6 +23,7 @@ MIN_CAPACITY: Final = 64
 MAX_CAPACITY: Final = 4096
 MIN_BLOCK: Final = 4
 BLINDING_PER_BLOCK: Final = 3
+_BLINDING_BYTES: Final = SCALAR_BYTES * BLINDING_PER_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,12 @@ class SlotLayout:
     @property
     def data_slots(self) -> int:
         """Number of slots that are not blinding, C * (D - 3 l)."""
-        return self.chunks * (self.capacity - BLINDING_PER_BLOCK * self.packing)
+        return self.length - self.blinding_slots
+
+    @property
+    def blinding_slots(self) -> int:
+        """Number of slots that are blinding, C * 3 l."""
+        return BLINDING_PER_BLOCK * self.chunks * self.packing
 
     @property
     def blinding_mask(self) -> npt.NDArray[np.bool_]:
@@ -140,11 +146,24 @@ class SlotLayout:
         """
         if not 1 <= len(numbers) <= 1 + self.values:
             raise LengthError("count and values", len(numbers), 1 + self.values)
-        slots = np.zeros(self.length, np.int64)
-        mask = self.blinding_mask
-        slots[np.flatnonzero(~mask)[: len(numbers)]] = numbers
-        plain = FieldVector.from_int64(slots)
-        return self.with_blinding(plain, blinding.field_vector(int(mask.sum())))
+        plain = self.without_blinding(numbers)
+        return self.with_blinding(plain, blinding.field_vector(self.blinding_slots))
+
+    def without_blinding(self, numbers: npt.NDArray[np.int64]) -> FieldVector:
+        """Build the vector with numbers in its data slots, in order, and zeros elsewhere.
+
+        Raises
+        ------
+        LengthError
+            If there are more numbers than data slots.
+        """
+        if len(numbers) > self.data_slots:
+            raise LengthError("numbers", len(numbers), self.data_slots)
+        data = np.zeros(self.data_slots, np.int64)
+        data[: len(numbers)] = numbers
+        slots = np.zeros((self.chunks * self.packing, self.block), np.int64)
+        slots[:, :-BLINDING_PER_BLOCK] = data.reshape(len(slots), -1)
+        return FieldVector.from_int64(slots.reshape(-1))
 
     def spread(self, numbers: Sequence[int]) -> FieldVector:
         """Build the vector with numbers of any size in its data slots, and zeros elsewhere.
@@ -174,12 +193,11 @@ class SlotLayout:
             If a vector has the wrong length.
         """
         self.check_length(plain)
-        mask = self.blinding_mask
-        if len(blinding) != int(mask.sum()):
-            raise LengthError("blinding elements", len(blinding), int(mask.sum()))
-        elements = np.frombuffer(plain.data, "V32").copy()
-        elements[mask] = np.frombuffer(blinding.data, "V32")
-        return FieldVector(elements.tobytes())
+        if len(blinding) != self.blinding_slots:
+            raise LengthError("blinding elements", len(blinding), self.blinding_slots)
+        blocks = self._by_block(plain).copy()
+        blocks[:, -_BLINDING_BYTES:] = self._by_block(blinding)
+        return FieldVector(blocks.tobytes())
 
     def extract(self, vector: FieldVector) -> list[int]:
         """Return the count and the values as signed integers nearest to zero, 1 + values of them.
@@ -205,8 +223,13 @@ class SlotLayout:
 
     def _data(self, vector: FieldVector) -> FieldVector:
         self.check_length(vector)
-        elements = np.frombuffer(vector.data, "V32")[~self.blinding_mask]
-        return FieldVector(elements[: 1 + self.values].tobytes())
+        # `tobytes` of what does not stand in one piece would go byte by byte.
+        data = self._by_block(vector)[:, :-_BLINDING_BYTES].copy().reshape(-1)
+        return FieldVector(data[: SCALAR_BYTES * (1 + self.values)].tobytes())
+
+    def _by_block(self, vector: FieldVector) -> npt.NDArray[np.uint8]:
+        """Return the encoding of as many elements of every block, a row for each block; a view."""
+        return np.frombuffer(vector.data, np.uint8).reshape(self.chunks * self.packing, -1)
 
     def blocks(self, vector: FieldVector) -> list[FieldVector]:
         """Return the l blocks: block p is slots p m to (p+1) m of every chunk, chunk after chunk.

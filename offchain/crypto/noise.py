@@ -133,6 +133,5 @@ def blinding_values(seed: NoiseSeed, layout: SlotLayout) -> FieldVector:
 
 def noise_vector(seed: NoiseSeed, layout: SlotLayout) -> FieldVector:
     """Return the whole noise vector of a seed, C * D elements."""
-    slots = np.zeros(layout.length, np.int64)
-    slots[~layout.blinding_mask] = noise_values(seed, layout)
-    return layout.with_blinding(FieldVector.from_int64(slots), blinding_values(seed, layout))
+    plain = layout.without_blinding(noise_values(seed, layout))
+    return layout.with_blinding(plain, blinding_values(seed, layout))

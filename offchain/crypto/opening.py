@@ -70,10 +70,13 @@ def _holds(key: CommitmentKey, claims: Sequence[OpeningClaim], weights: Sequence
     scalars: list[int] = []
     values = 0
     for claim, weight in zip(claims, weights, strict=True):
-        step = pow(claim.point, key.capacity, R)
-        for c, point in enumerate(claim.commitment.points):
+        # One chunk needs no power of z.
+        step = pow(claim.point, key.capacity, R) if claim.commitment.chunks > 1 else 1
+        factor = weight
+        for point in claim.commitment.points:
             points.append(point)
-            scalars.append(weight * pow(step, c, R) % R)
+            scalars.append(factor)
+            factor = factor * step % R
         points.append(claim.opening.proof)
         scalars.append(weight * claim.point % R)
         values += weight * claim.opening.value

@@ -71,7 +71,7 @@ class SealingKey:
             If the other key has low order.
         """
         try:
-            return self._key.exchange(X25519PublicKey.from_public_bytes(other.data))
+            return self._key.exchange(_point(other.data))
         except ValueError:
             raise NonCanonicalError("sealing public key", "point of low order") from None
 
@@ -80,6 +80,12 @@ class SealingKey:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret key is never serialised by pickling")
+
+
+@lru_cache(maxsize=4096)
+def _point(data: bytes) -> X25519PublicKey:
+    """Return a public key as the library takes it; the same keys come every round."""
+    return X25519PublicKey.from_public_bytes(data)
 
 
 @lru_cache(maxsize=4096)

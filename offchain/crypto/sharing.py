@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from math import comb, factorial
 from typing import Final
 
 from offchain.crypto import polynomial
@@ -31,7 +29,7 @@ from offchain.crypto.errors import (
     ShareError,
     WitnessError,
 )
-from offchain.crypto.field import SCALAR_BYTES, FieldVector, R, inverse, parse_field_vector
+from offchain.crypto.field import SCALAR_BYTES, FieldVector, inverse, parse_field_vector
 from offchain.crypto.hashing import (
     WORD_BYTES,
     Digest,
@@ -245,20 +243,8 @@ def _fold_shares(
     parts = FieldVector.concatenate(vectors).horner_blocks(points, layout.block)
     if chunks == 1:
         return parts
-    steps = [pow(rho, layout.capacity, R) for rho in rhos]
+    steps = FieldVector.from_ints(rhos).power(layout.capacity).to_ints()
     return FieldVector.from_ints(parts).horner_blocks(steps, chunks)
-
-
-@lru_cache(maxsize=16)
-def _newton_matrix(packing: int) -> tuple[tuple[int, ...], ...]:
-    """Return how the divided differences at 0, -1, ... follow from the values there.
-
-    c_k = sum_p (-1)^p binomial(k, p) / k! f(-p).
-    """
-    return tuple(
-        tuple((-1) ** p * comb(k, p) * inverse(factorial(k)) % R for p in range(packing))
-        for k in range(packing)
-    )
 
 
 def deal(
@@ -287,7 +273,7 @@ def deal(
     blocks = layout.blocks(vector)
     random = randomness.field_vector(free * layout.share_length).split(layout.share_length)
     # phi(x) = c_0 + x (c_1 + (x + 1) (c_2 + ... + (x + l - 1) S(x))): Newton's form.
-    newton = FieldVector.linear_map(_newton_matrix(layout.packing), blocks)
+    newton = FieldVector.newton_form(blocks)
     rows = [[*(x - node for node in nodes), *[x] * (free - 1)] for x in xs]
     shares = dict(zip(xs, FieldVector.nested(newton + random, rows), strict=True))
     tree = MerkleTree(share_hashes(xs, list(shares.values())))
@@ -398,7 +384,7 @@ def _check_formed(
         for one in received
     ]
     at_blocks, at_share = _evaluate_witnesses(parameters, x, witnesses)
-    steps = [pow(rho, layout.block, R) for rho in rhos]
+    steps = FieldVector.from_ints(rhos).power(layout.block).to_ints()
     opened = at_blocks.horner_blocks(steps, layout.packing)
     folded = _fold_shares(layout, shares, rhos)
     found: list[OpeningClaim | CryptoError] = []

@@ -24,16 +24,17 @@ from offchain.crypto.kernels.machine import (
 Words = npt.NDArray[np.uint64]
 
 
-def _words(value: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+def words(value: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Return a number below 2^256 as kernels hold it, least significant word first."""
     a, b, c, d = (np.uint64(value >> (WORD_BITS * i) & (2**WORD_BITS - 1)) for i in range(4))
     return a, b, c, d
 
 
-ORDER: Final = _words(SCALAR_ORDER)
+ORDER: Final = words(SCALAR_ORDER)
 _R0, _R1, _R2, _R3 = ORDER
-_HALF: Final = _words(SCALAR_ORDER // 2 + 1)
+_HALF: Final = words(SCALAR_ORDER // 2 + 1)
 _NEGATIVE_INVERSE: Final = np.uint64(-pow(SCALAR_ORDER, -1, 2**WORD_BITS) % 2**WORD_BITS)
-SQUARE: Final = _words(pow(2, 512, SCALAR_ORDER))  # of 2^256
+SQUARE: Final = words(pow(2, 512, SCALAR_ORDER))  # of 2^256
 NOTHING: Final = (ZERO, ZERO, ZERO, ZERO)
 
 
@@ -88,6 +89,18 @@ def plus(a: Any, b: Any) -> Any:
     s2, carry = add_carry(a[2], b[2], carry)
     s3, carry = add_carry(a[3], b[3], carry)
     return reduced((s0, s1, s2, s3))
+
+
+@kernel
+def difference(a: Any, b: Any) -> Any:
+    """A - b mod r, of numbers below r."""
+    d, borrow = minus(a, b)
+    mask = ZERO - borrow
+    d0, carry = add_carry(d[0], _R0 & mask, ZERO)
+    d1, carry = add_carry(d[1], _R1 & mask, carry)
+    d2, carry = add_carry(d[2], _R2 & mask, carry)
+    d3, _ = add_carry(d[3], _R3 & mask, carry)
+    return (d0, d1, d2, d3)
 
 
 @kernel

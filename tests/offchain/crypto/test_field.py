@@ -17,6 +17,7 @@ from offchain.crypto.field import (
     scalar_bytes,
 )
 from offchain.crypto.hashing import keccak256
+from offchain.crypto.kernels import lane_scalars
 from tests.offchain.crypto.oracles import evaluate
 
 EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
@@ -58,6 +59,15 @@ def test_linear_map__lengths_around_the_column_width__equals_integer_arithmetic(
         assert vector.to_ints() == expected
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 63, 4096])
+def test_sums_of_products__largest_elements__are_reduced_once_correctly(count):
+    largest = FieldVector.from_ints([R - 1] * count)
+    assert largest.dot(largest) == count % R
+    found = FieldVector.linear_combination([R - 1] * count, largest.split(1))
+    assert found.to_ints() == [count % R]
+    assert largest.horner(R - 1) == evaluate([R - 1] * count, R - 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 300])
 def test_sum__largest_elements__reduces_once_correctly(count):
     vector = FieldVector.from_ints([R - 1, 0, 1, R // 2] * 300)
@@ -67,24 +77,72 @@ def test_sum__largest_elements__reduces_once_correctly(count):
 
 @pytest.mark.parametrize(
     ("length", "size"),
-    [(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+    [
+        *[(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+        *[(30, 15), (32, 16), (34, 17), (31, 31), (96, 32), (99, 33)],  # around the stretches
+    ],
 )
 def test_horner_blocks__size_divides__evaluates_each_block(length, size):
-    values, point = random_ints(length, 7), random_ints(50, 8)[-1]
-    found = FieldVector.from_ints(values).horner_blocks(point, size)
-    assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
+    values = random_ints(length, 7)
+    for point in (0, 1, R - 1, random_ints(50, 8)[-1]):
+        found = FieldVector.from_ints(values).horner_blocks(point, size)
+        assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
+
+
+@pytest.fixture(
+    params=[
+        "words",
+        pytest.param(
+            "lanes",
+            marks=pytest.mark.skipif(
+                not lane_scalars.AVAILABLE, reason="this processor has no AVX-512 IFMA"
+            ),
+        ),
+    ]
+)
+def way(request, monkeypatch):
+    """Both ways to nest."""
+    monkeypatch.setattr(lane_scalars, "AVAILABLE", request.param == "lanes")
 
 
 @pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, MOST_FACTOR])
-def test_nested__same_factors__evaluates_each_slot(factor):
+def test_nested__same_factors__evaluates_each_slot(way, factor):
     rows = [[R - 1, 0, *random_ints(1100, seed)] for seed in range(40)]  # past the column width
     found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], [[factor] * 39])
     expected = [evaluate(column, factor) for column in zip(*rows, strict=True)]
     assert [vector.to_ints() for vector in found] == [expected]
 
 
-def test_nested__different_factors__follows_its_definition():
-    a, b, c = (FieldVector.from_ints(random_ints(5, seed)) for seed in range(3))
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 100])
+@pytest.mark.parametrize("bits", [1, 6, 7, 17, 24, 25, 47, 48])
+def test_nested__largest_elements_and_factors__are_reduced_in_time(way, length, bits):
+    source, most = random.Random(bits), 2**bits - 1
+    for count in (1, 2, 3, 23):
+        rows = [random_ints(length, seed) for seed in range(count)]
+        rows[0][0] = 0
+        for row in rows[1:]:
+            row[-1] = R - 1
+        factors = [[most] * (count - 1), [source.randint(0, most) for _ in range(count - 1)]]
+        found = FieldVector.nested([FieldVector.from_ints(row) for row in rows], factors)
+        for line, vector in zip(factors, found, strict=True):
+            expected = rows[-1]
+            for factor, row in zip(reversed(line), reversed(rows[:-1]), strict=True):
+                expected = [(a + factor * b) % R for a, b in zip(row, expected, strict=True)]
+            assert vector.to_ints() == expected
+
+
+@pytest.mark.parametrize("factor", [0, 1, 2, 3, 4, 5, 100])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_nested__results_around_multiples_of_r__are_canonical(way, factor, more):
+    # (factor + more) + factor (r - 1) is factor r + more.
+    vectors = [FieldVector.from_ints([element] * 9) for element in (factor + more, -1)]
+    if factor + more >= 0:
+        assert FieldVector.nested(vectors, [(factor,)])[0].to_ints() == [more % R] * 9
+
+
+@pytest.mark.parametrize("length", [5, 8])
+def test_nested__different_factors__follows_its_definition(way, length):
+    a, b, c = (FieldVector.from_ints(random_ints(length, seed)) for seed in range(3))
     found = FieldVector.nested([a, b, c], [(2, 7), (0, 9)])
     assert found == [a + (b + c.scale(7)).scale(2), a]
     assert FieldVector.nested([a], [()]) == [a]
@@ -101,6 +159,26 @@ def test_nested__row_or_factor_out_of_bounds__raises():
         assert refused.value.value == factor
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("length", [0, 1, 5])
+def test_newton_form__any_vectors__gives_them_back_at_its_places(count, length):
+    vectors = [FieldVector.from_ints(random_ints(length, seed)) for seed in range(count)]
+    found = FieldVector.newton_form(vectors)
+    assert len(found) == count
+    for p, vector in enumerate(vectors):
+        total = [0] * length
+        for k in reversed(range(count)):  # Horner's rule, with the factor x + k at x = -p
+            pairs = zip(total, found[k].to_ints(), strict=True)
+            total = [(c + (k - p) * value) % R for value, c in pairs]
+        assert total == vector.to_ints()
+
+
+def test_newton_form__no_vector_or_other_lengths__raises():
+    for wrong in ([], [FieldVector.zeros(1), FieldVector.zeros(2)]):
+        with pytest.raises(LengthError):
+            FieldVector.newton_form(wrong)
+
+
 def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
     values, points = random_ints(60, 3), random_ints(12, 4)
     found = FieldVector.from_ints(values).horner_blocks(points, 5)
@@ -108,6 +186,20 @@ def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
     with pytest.raises(LengthError) as caught:
         FieldVector.from_ints(values).horner_blocks(points[1:], 5)
     assert (caught.value.actual, caught.value.expected) == (11, 12)
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 511, 512, 4096, 2**63 + 5, 2**64 - 1])
+def test_power__any_exponent__equals_integer_arithmetic(exponent):
+    values = [*EDGES, *random_ints(20, 5)]
+    found = FieldVector.from_ints(values).power(exponent)
+    assert found.to_ints() == [pow(value, exponent, R) for value in values]
+
+
+@pytest.mark.parametrize("exponent", [-1, 2**64])
+def test_power__exponent_out_of_bounds__raises(exponent):
+    with pytest.raises(RangeError) as caught:
+        FieldVector.zeros(2).power(exponent)
+    assert (caught.value.field, caught.value.value) == ("exponent", exponent)
 
 
 @given(vectors, scalars)
@@ -174,6 +266,49 @@ def test_to_int64__element_too_big__names_the_position_only():
         FieldVector.from_ints([1, -5, 2**63, R // 3]).to_int64()
     assert caught.value.index == 2
     assert str(2**63) not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 2**63 - 1, -(2**63 - 1)])
+def test_to_int64__number_that_just_fits__is_given(value):
+    found = FieldVector.from_ints([value, -5]).to_int64()
+    assert found.tolist() == [value, -5]
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            sign * (2**power + more)
+            for sign in (1, -1)
+            for power in (63, 64, 128, 192)
+            for more in (0, 1)
+        ),
+        *(R // 2, R // 2 + 1),
+    ],
+)
+def test_to_int64__number_that_just_does_not_fit__first_place_is_named(value, place):
+    elements = [7, -7, 0, 2**63 - 1]
+    elements[place:place] = [value]
+    with pytest.raises(ScalarOverflowError) as caught:
+        FieldVector.from_ints([*elements, 2**200]).to_int64()
+    assert (caught.value.field, caught.value.index) == ("vector", place)
+    assert FieldVector.from_ints(elements).centred() == [centred(x) for x in elements]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.int8, ">i8"])
+def test_from_int64__any_array_of_integers__is_read_as_numbers(kind):
+    values = np.array([3, -4, 0, 100, -128, 127], kind)
+    values.setflags(write=False)
+    assert FieldVector.from_int64(values).centred() == values.tolist()
+    assert FieldVector.from_int64(values[::-2]).centred() == values[::-2].tolist()
+
+
+def test_int64__no_element__is_an_empty_vector():
+    empty = FieldVector.from_int64(np.zeros(0, np.int64))
+    assert empty == FieldVector.zeros(0)
+    assert empty.to_int64().tolist() == empty.centred() == []
 
 
 @pytest.mark.parametrize("size", [0, 31, 33, 63, 65, 96])

@@ -30,6 +30,47 @@ def test_place__full_layout__puts_numbers_around_the_blinding_slots(capacity, pa
     assert all(abs(e) > 2**200 for e in blinding)
 
 
+@pytest.mark.parametrize(("capacity", "packing", "chunks"), SHAPES)
+def test_extract__any_vector__takes_the_data_slots_in_order(capacity, packing, chunks):
+    layout = full_layout(capacity, packing, chunks)
+    fewer = SlotLayout(capacity, packing, chunks, layout.values // 2)
+    vector = FieldVector.from_int64(np.arange(layout.length) - 5)
+    data = [j - 5 for j in range(layout.length) if not is_blinding(j, layout.block)]
+    assert len(data) == layout.data_slots
+    for shape in (layout, fewer):
+        assert shape.extract(vector) == data[: 1 + shape.values]
+        assert shape.extract_int64(vector).tolist() == data[: 1 + shape.values]
+
+
+@pytest.mark.parametrize(("capacity", "packing", "chunks"), SHAPES)
+def test_with_blinding__any_vector__replaces_the_last_slots_of_each_block(
+    capacity, packing, chunks
+):
+    layout = full_layout(capacity, packing, chunks)
+    plain = FieldVector.from_ints(range(layout.length))
+    blinding = Randomness(bytes(32)).field_vector(layout.blinding_slots)
+    fresh = iter(blinding.to_ints())
+    assert layout.with_blinding(plain, blinding).to_ints() == [
+        next(fresh) if is_blinding(j, layout.block) else j for j in range(layout.length)
+    ]
+    assert next(fresh, None) is None
+    assert plain.to_ints() == list(range(layout.length))
+
+
+@pytest.mark.parametrize(("capacity", "packing", "chunks"), SHAPES)
+def test_without_blinding__any_count_of_numbers__fills_with_zeros(capacity, packing, chunks):
+    layout = full_layout(capacity, packing, chunks)
+    for count in (0, 1, layout.data_slots):
+        numbers = np.arange(1, count + 1) * -7
+        given = iter(numbers.tolist())
+        assert layout.without_blinding(numbers).centred() == [
+            0 if is_blinding(j, layout.block) else next(given, 0) for j in range(layout.length)
+        ]
+    with pytest.raises(LengthError) as caught:
+        layout.without_blinding(np.zeros(layout.data_slots + 1, np.int64))
+    assert caught.value.expected == layout.data_slots
+
+
 def test_place__fewer_numbers_than_declared__fills_with_zeros():
     layout = SlotLayout(64, 1, 1, 50)
     vector = layout.place(np.array([7, -1, 2]), Randomness(bytes(32)))

@@ -116,6 +116,22 @@ def test_public_key__not_canonical__is_refused(encoded):
         parse_sealing_public_key(bytes.fromhex(encoded))
 
 
+def test_public_key__used_or_not__equal_and_pickled_by_its_bytes(recipient, randomness):
+    data = recipient.public_key.data
+    used, fresh = parse_sealing_public_key(data), SealingPublicKey(data)
+    seal(b"share", used, CONTEXT, randomness)
+    assert used == fresh
+    assert hash(used) == hash(fresh)
+    assert repr(used) == repr(fresh) == f"SealingPublicKey(data={data!r})"
+    assert pickle.dumps(used) == pickle.dumps(fresh)
+
+
+def test_exchange__both_sides_and_repeated__one_secret(recipient, randomness):
+    other = SealingKey.draw(randomness)
+    secrets = {recipient.exchange(other.public_key) for _ in range(2)}
+    assert secrets == {other.exchange(recipient.public_key)}
+
+
 def test_public_key__bytes__round_trip_or_raise(recipient):
     data = recipient.public_key.data
     assert parse_sealing_public_key(data) == recipient.public_key

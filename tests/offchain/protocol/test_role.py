@@ -95,6 +95,19 @@ def test_refusal__counted_and_noted_with_its_code(
     assert reasons(device) == {"unknown-sender": 2}
 
 
+class Recorder(Role):
+    def _on_message(self, sender: bytes, message: Message, data: bytes) -> None:
+        self._note("taken", sender=sender)
+
+
+def test_message__taken_before__has_no_second_effect(cluster: Cluster, fog: SigningKey) -> None:
+    role = Recorder(cluster.task, signing_key(9))
+    data = [signed(cluster, fog, offer(number)) for number in (1, 2)]
+    taken = [Note("taken", {"sender": fog.address})]
+    assert [role.receive(one) for one in (*data, *data)] == [taken, taken, [], []]
+    assert reasons(role) == {}
+
+
 def test_message__ahead_of_the_chain__kept_and_taken_after_the_event(
     cluster: Cluster, device: Device, fog: SigningKey
 ) -> None:
