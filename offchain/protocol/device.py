@@ -44,6 +44,7 @@ from offchain.protocol.errors import (
     WrongPhase,
     WrongRound,
 )
+from offchain.protocol.held_model import HeldModel
 from offchain.protocol.releases import Basis, Releases
 from offchain.protocol.role import ClusterRoster, Role, Task
 from offchain.protocol.statements import Statements, equivocation, signed_statement
@@ -145,6 +146,7 @@ class Device(Role):
         self._releases = Releases(task.parameters.min_qualified)
         self._reports: list[Call] = []
         self._suspect: _SuspectAnchor | None = None
+        self._held = HeldModel()
 
     # ---- the chain
 
@@ -170,6 +172,8 @@ class Device(Role):
             case CumulativeSubmitted() if event.cluster == self.roster.cluster and self._suspect:
                 self._suspect.vector_digest = event.vector_digest
             case ResultAccepted():
+                if self.task.parameters.model_rule == 0:
+                    self._held.change(event.factor)
                 if self._round and not self._round.opened.updates_model:
                     self._statistics[event.round] = (event.commitment_digest, event.vector_digest)
                 self._send_reports()
@@ -309,8 +313,10 @@ class Device(Role):
         if state.model is not None:
             return
         model = parse_field_vector(offer.model, self.task.layout.length)
-        if self.task.key.commit(model).digest != state.opened.model_digest:
+        commitment = self._held.commit(self.task.key, model)
+        if commitment.digest != state.opened.model_digest:
             raise ModelMismatch(f"model: not the one that S holds for round {state.opened.round}")
+        self._held = HeldModel(model, commitment)
         state.model = model
         state.owed = offer.owed
         self._guarded_train()
