@@ -246,10 +246,13 @@ class FieldVector:
         return FieldVector.sum((self, other))
 
     def __sub__(self, other: FieldVector) -> FieldVector:
-        return FieldVector.linear_combination((1, -1), (self, other))
+        _same_lengths((self, other))
+        out = _rows(len(self))
+        scalars.subtract(self.elements(), other.elements(), out)
+        return FieldVector(out.tobytes())
 
     def __neg__(self) -> FieldVector:
-        return self.scale(-1)
+        return FieldVector.zeros(len(self)) - self
 
     def scale(self, factor: int) -> FieldVector:
         """Multiply every element by an integer modulo r."""

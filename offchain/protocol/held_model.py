@@ -34,6 +34,5 @@ class HeldModel:
         if not self._factors:
             return key.commit(model)
         (factor,) = self._factors
-        part = inverse(factor)
-        change = FieldVector.linear_combination((part, -part), (self.vector, model))
+        change = (self.vector - model).scale(inverse(factor))
         return self.commitment - key.commit(change).scale(factor)

@@ -1,6 +1,5 @@
 """What the three roles share: effects, counted rejections, and one way in for messages."""
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from offchain.errors import VerifogError
 from offchain.protocol.chain import Call, Event, MemberAdmitted
 from offchain.protocol.eip712 import Domain, SigningKey
 from offchain.protocol.errors import ProtocolError, TooEarly, UnknownSender
-from offchain.protocol.messages import Message, parse_envelope, seal_envelope
+from offchain.protocol.messages import Message, envelope_name, parse_envelope, seal_envelope
 
 
 @dataclass(frozen=True)
@@ -159,18 +158,18 @@ class Role:
         self._signing_key = signing_key
         self._domain = task.separator
         self._effects: list[Effect] = []
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[bytes, bytes]] = set()
         self._deferred: list[bytes] = []
 
     def receive(self, data: bytes) -> list[Effect]:
         """Take a message from the transport. A bad one is dropped with a counted reason."""
-        digest = hashlib.sha256(data).digest()
-        if digest in self._seen:
+        name = envelope_name(data)
+        if name in self._seen:
             return []
         try:
             sender, message = parse_envelope(self._domain, data)
             self._on_message(sender, message, data)
-            self._seen.add(digest)
+            self._seen.add(name)
         except TooEarly as error:
             if len(self._deferred) >= self.MAX_DEFERRED:
                 self._reject(error)

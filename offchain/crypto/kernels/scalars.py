@@ -113,6 +113,13 @@ def sum_vectors(vectors: Words, length: int, out: Words) -> None:
 
 
 @kernel
+def subtract(left: Words, right: Words, out: Words) -> None:
+    """Write left_j - right_j."""
+    for i in range(len(left)):
+        store(out, i, difference(load(left, i), load(right, i)))
+
+
+@kernel
 def _residue(value: Any) -> Any:
     """A number below 6 r that is congruent to five words below 2^318."""
     low, high = multiply_add(ZERO, value[4], _RECIPROCAL, ZERO)

@@ -108,6 +108,23 @@ def test_message__taken_before__has_no_second_effect(cluster: Cluster, fog: Sign
     assert reasons(role) == {}
 
 
+def test_message__altered_under_one_name__counts_only_as_it_was_signed(
+    cluster: Cluster, fog: SigningKey
+) -> None:
+    """Whichever comes first: what was altered never stands in the way of what was signed."""
+    data = signed(cluster, fog, offer())
+    middle = len(data) // 2
+    altered = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    assert messages.envelope_name(altered) == messages.envelope_name(data)
+    taken = [Note("taken", {"sender": fog.address})]
+    first, second = Recorder(cluster.task, signing_key(9)), Recorder(cluster.task, signing_key(9))
+    assert [first.receive(one) for one in (data, altered)] == [taken, []]
+    assert reasons(first) == {}
+    assert second.receive(altered) != taken
+    assert second.receive(data) == taken
+    assert reasons(second) == {"bad-signature": 1}
+
+
 def test_message__ahead_of_the_chain__kept_and_taken_after_the_event(
     cluster: Cluster, device: Device, fog: SigningKey
 ) -> None:
