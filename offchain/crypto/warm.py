@@ -5,6 +5,8 @@ Numba keeps what it has compiled, so this takes half a minute once, and less tha
 does, so that not each of them loads the same code.
 """
 
+import numpy as np
+
 from offchain.crypto.commitment import CommitmentKey, parse_commitment
 from offchain.crypto.field import FieldVector
 from offchain.crypto.layout import SlotLayout
@@ -25,7 +27,7 @@ _DEVICES = 5
 
 
 def warm_up() -> None:
-    """Deal, check and reconstruct a small vector of noise."""
+    """Deal, check and reconstruct a small vector of noise, and read one without."""
     randomness = Randomness.from_os()
     layout = SlotLayout(_CAPACITY, 2, 1, 1)
     key = CommitmentKey.load(_CAPACITY)
@@ -44,7 +46,8 @@ def warm_up() -> None:
     claims = [claim for claim in checked if isinstance(claim, OpeningClaim)]
     locate_bad_openings(key, claims, randomness)
     found = reconstruct(layout, 2, dealt.shares)
-    found.dot(FieldVector.sum([found, found]))
+    found.dot(FieldVector.sum([found, found]) - found)
+    layout.extract(layout.without_blinding(np.arange(2)))
 
 
 if __name__ == "__main__":
