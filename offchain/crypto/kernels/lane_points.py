@@ -9,16 +9,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto.kernels.lanes import (
-    BASE_FIELD,
-    LANES,
-    LIMB_BITS,
-    LIMB_MASK,
+from offchain.crypto.kernels.lane_coordinates import (
     LIMBS,
+    TWICE,
     add_pairs,
     multiply_lanes,
     subtract_first,
 )
+from offchain.crypto.kernels.lanes import LANES, LIMB_BITS, LIMB_MASK
 from offchain.crypto.kernels.machine import ZERO, call_three, call_two, kernel, prefetch
 from offchain.crypto.kernels.points import (
     COORDINATE,
@@ -41,9 +39,7 @@ from offchain.crypto.kernels.points import (
     sum_groups,
 )
 
-_TWICE: Final = np.array(
-    [2 * BASE_FIELD >> (LIMB_BITS * i) & LIMB_MASK for i in range(LIMBS)], np.uint64
-)
+_TWICE: Final = np.array(TWICE, np.uint64)
 _MASK: Final = np.uint64(LIMB_MASK)
 _AHEAD: Final = 24  # points
 _LINE: Final = np.uint64(64)  # bytes

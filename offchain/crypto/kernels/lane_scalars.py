@@ -3,31 +3,26 @@
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba import types
 from numba.extending import intrinsic
 
-from offchain.crypto.kernels import lanes
 from offchain.crypto.kernels.lane_elements import (
+    ELEMENT_BYTES,
     FACTOR_LIMBS,
     GROWN_BITS,
-    LANES,
     LIMBS,
     NUMBER_BYTES,
     RESIDUE_BITS,
     ElementLanes,
 )
+from offchain.crypto.kernels.lanes import LANES, WORD_BYTES, Vectors, of_addresses
 from offchain.crypto.kernels.machine import ZERO, kernel
 from offchain.crypto.kernels.montgomery import Words
 from offchain.crypto.kernels.points import aligned
 
-AVAILABLE: Final = lanes.available()  # asking the processor takes longer than a sum
-_ELEMENT: Final = np.uint64(32)  # bytes
+_ELEMENT: Final = np.uint64(ELEMENT_BYTES)
 _NUMBERS: Final = np.uint64(NUMBER_BYTES)
-_WORD: Final = np.uint64(8)
+_WORD: Final = np.uint64(WORD_BYTES)
 _STRETCH: Final = 16  # products that are summed before they are reduced
-
-_word = ir.IntType(64)
 
 
 @intrinsic
@@ -41,7 +36,7 @@ def _read(typing: Any, numbers: Any, elements: Any) -> Any:
         writer.store(arguments[0], writer.load_elements(arguments[1]))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 2), generate
+    return of_addresses(2), generate
 
 
 @intrinsic
@@ -56,7 +51,7 @@ def _write(typing: Any, elements: Any, numbers: Any) -> Any:
         writer.store_elements(arguments[0], writer.canonical(value))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 2), generate
+    return of_addresses(2), generate
 
 
 @intrinsic
@@ -70,7 +65,7 @@ def _reduce(typing: Any, numbers: Any) -> Any:
         writer.store(arguments[0], writer.residue(writer.load(arguments[0], LIMBS)))
         return context.get_dummy_value()
 
-    return types.void(types.uint64), generate
+    return of_addresses(1), generate
 
 
 @intrinsic
@@ -87,13 +82,12 @@ def _climb(typing: Any, result: Any, start: Any, addend: Any, factor: Any, steps
         writer = ElementLanes(builder)
         result, start, addend, factor, steps = arguments
 
-        def step(current: list[Any]) -> list[Any]:
+        def step(current: Vectors) -> Vectors:
             addend, factor, *value = current
-            total = writer.multiple(writer.load(addend, LIMBS), value, writer.everywhere(factor))
-            before = builder.sub(addend, ir.Constant(_word, NUMBER_BYTES))
+            total = writer.multiple(writer.load(addend, LIMBS), value, writer.spread(factor))
             return [
-                before,
-                builder.sub(factor, ir.Constant(_word, int(_WORD))),
+                writer.at(addend, -NUMBER_BYTES),
+                writer.at(factor, -WORD_BYTES),
                 *writer.settle(total),
             ]
 
@@ -101,7 +95,7 @@ def _climb(typing: Any, result: Any, start: Any, addend: Any, factor: Any, steps
         writer.store(result, found[2:])
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 5), generate
+    return of_addresses(5), generate
 
 
 @kernel
@@ -150,10 +144,10 @@ def _begin_powers(typing: Any, points: Any, powers: Any, elements: Any) -> Any:
         for _ in range(LANES.bit_length() - 1):
             power = writer.product(power, power)
         writer.store(powers, writer.one())
-        writer.store(builder.add(powers, ir.Constant(_word, NUMBER_BYTES)), power)
+        writer.store(writer.at(powers, NUMBER_BYTES), power)
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 3), generate
+    return of_addresses(3), generate
 
 
 @intrinsic
@@ -168,7 +162,7 @@ def _multiply(typing: Any, result: Any, a: Any, b: Any) -> Any:
         writer.store(arguments[0], writer.product(a, b))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 3), generate
+    return of_addresses(3), generate
 
 
 @intrinsic
@@ -185,12 +179,12 @@ def _fold(typing: Any, value: Any, beyond: Any, elements: Any, powers: Any, step
         writer = ElementLanes(builder)
         value, beyond, elements, powers, steps = arguments
 
-        def step(current: list[Any]) -> list[Any]:
+        def step(current: Vectors) -> Vectors:
             elements, power, *total = current
             factors = writer.load_elements(elements)[:FACTOR_LIMBS]
             return [
-                builder.add(elements, ir.Constant(_word, LANES * int(_ELEMENT))),
-                builder.add(power, ir.Constant(_word, NUMBER_BYTES)),
+                writer.at(elements, LANES * ELEMENT_BYTES),
+                writer.at(power, NUMBER_BYTES),
                 *writer.plus_product(total, factors, writer.broadcast(power, FACTOR_LIMBS)),
             ]
 
@@ -201,7 +195,7 @@ def _fold(typing: Any, value: Any, beyond: Any, elements: Any, powers: Any, step
         writer.store(value, writer.reduce_sum(total))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 5), generate
+    return of_addresses(5), generate
 
 
 @intrinsic
@@ -216,20 +210,18 @@ def _join(typing: Any, elements: Any, totals: Any, points: Any) -> Any:
         del signature
         writer = ElementLanes(builder)
         elements, totals, points = arguments
-        addresses = [
-            builder.add(totals, ir.Constant(_word, NUMBER_BYTES * lane)) for lane in range(LANES)
-        ]
+        addresses = [writer.at(totals, NUMBER_BYTES * lane) for lane in range(LANES)]
         rows = [writer.load(address, FACTOR_LIMBS) for address in addresses]
         turned = [writer.turn(limb) for limb in zip(*rows, strict=True)]
         *others, value = (list(number) for number in zip(*turned, strict=True))
         point = writer.load(points, FACTOR_LIMBS)
         for number in reversed(others):
             product = writer.product(value, point)
-            value = writer.settle([builder.add(x, y) for x, y in zip(product, number, strict=True)])
+            value = writer.settle(writer.plus(product, number))
         writer.store_elements(elements, writer.canonical(value))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 3), generate
+    return of_addresses(3), generate
 
 
 _POINTS, _TOTALS, _POWERS = 0, 1, 1 + LANES  # rows of the room of `horner_blocks`

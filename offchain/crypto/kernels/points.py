@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto.kernels.lanes import BASE_FIELD, LANES, LIMBS, MONTGOMERY_BITS
+from offchain.crypto.kernels.lane_coordinates import BASE_FIELD, LIMBS, MONTGOMERY_BITS
+from offchain.crypto.kernels.lanes import LANES
 from offchain.crypto.kernels.machine import ZERO, call_three, call_two, kernel
 
 Words = npt.NDArray[np.uint64]

@@ -17,7 +17,7 @@ from offchain.crypto.field import (
     scalar_bytes,
 )
 from offchain.crypto.hashing import keccak256
-from offchain.crypto.kernels import lane_scalars
+from offchain.crypto.kernels import lanes
 from tests.offchain.crypto.oracles import evaluate
 
 EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
@@ -81,14 +81,14 @@ def test_sum__largest_elements__reduces_once_correctly(count):
         pytest.param(
             "lanes",
             marks=pytest.mark.skipif(
-                not lane_scalars.AVAILABLE, reason="this processor has no AVX-512 IFMA"
+                not lanes.available(), reason="this processor has no AVX-512 IFMA"
             ),
         ),
     ]
 )
 def way(request, monkeypatch):
     """Both ways to nest and to fold."""
-    monkeypatch.setattr(lane_scalars, "AVAILABLE", request.param == "lanes")
+    monkeypatch.setattr(lanes, "available", lambda: request.param == "lanes")
 
 
 @pytest.mark.parametrize(
