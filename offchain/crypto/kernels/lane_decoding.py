@@ -27,9 +27,8 @@ from offchain.crypto.kernels.lane_coordinates import (
 )
 from offchain.crypto.kernels.lane_curve import NUMBER_WORDS, add_points, double_points
 from offchain.crypto.kernels.lane_points import pack, unpack
-from offchain.crypto.kernels.lanes import LANES, limbs
+from offchain.crypto.kernels.lanes import LANES, aligned, limbs
 from offchain.crypto.kernels.machine import ZERO, kernel, subtract_borrow, swap_bytes
-from offchain.crypto.kernels.points import aligned
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]

@@ -27,9 +27,8 @@ from offchain.crypto.kernels.lane_decoding import (
     read_coordinate,
     read_number,
 )
-from offchain.crypto.kernels.lanes import LANES
+from offchain.crypto.kernels.lanes import LANES, aligned
 from offchain.crypto.kernels.machine import ZERO, kernel
-from offchain.crypto.kernels.points import aligned
 
 Words = npt.NDArray[np.uint64]
 

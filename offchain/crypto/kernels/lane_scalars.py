@@ -14,10 +14,9 @@ from offchain.crypto.kernels.lane_elements import (
     RESIDUE_BITS,
     ElementLanes,
 )
-from offchain.crypto.kernels.lanes import LANES, WORD_BYTES, Vectors, of_addresses
+from offchain.crypto.kernels.lanes import LANES, WORD_BYTES, Vectors, aligned, of_addresses
 from offchain.crypto.kernels.machine import ZERO, kernel
 from offchain.crypto.kernels.montgomery import Words
-from offchain.crypto.kernels.points import aligned
 
 _ELEMENT: Final = np.uint64(ELEMENT_BYTES)
 _NUMBERS: Final = np.uint64(NUMBER_BYTES)

@@ -12,8 +12,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 import llvmlite.binding as llvm
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
+
+from offchain.crypto.kernels.machine import kernel
 
 LANES: Final = 8
 LIMB_BITS: Final = 52
@@ -53,6 +57,14 @@ def constants(values: Sequence[int]) -> Vectors:
 def of_addresses(count: int) -> Any:
     """The signature of a function that takes addresses and returns nothing."""
     return types.void(*[types.uint64] * count)
+
+
+@kernel
+def aligned(rows: int, words: int) -> npt.NDArray[np.uint64]:
+    """Return room that begins with a line of the cache, so that vectors of 64 bytes do too."""
+    room = np.empty(rows * words + 8, np.uint64)
+    missing = np.int64((np.uint64(64) - room.ctypes.data % np.uint64(64)) % np.uint64(64)) // 8
+    return room[missing : missing + rows * words].reshape(rows, words)
 
 
 class LaneWriter:
