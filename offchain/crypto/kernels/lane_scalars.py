@@ -216,14 +216,14 @@ def _join(typing: Any, elements: Any, totals: Any, points: Any) -> Any:
         point = writer.load(points, FACTOR_LIMBS)
         for number in reversed(others):
             product = writer.product(value, point)
-            value = writer.settle(writer.plus(product, number))
+            value = writer.settle(writer.plus(product, number))  # below 1.2 r + 2 r
         writer.store_elements(elements, writer.canonical(value))
         return context.get_dummy_value()
 
     return of_addresses(3), generate
 
 
-_POINTS, _TOTALS, _POWERS = 0, 1, 1 + LANES  # rows of the room of `horner_blocks`
+_TOTALS, _POWERS = 1, 1 + LANES  # rows of the room of `horner_blocks`, behind the points
 
 
 @kernel
@@ -234,7 +234,8 @@ def horner_blocks(elements: Words, size: int, points: Words, out: Words) -> None
     -----
     Lane l takes the elements q of a block with q = l mod 8, by powers of z^8, and what comes out of
     eight blocks is then taken together by powers of z. Products of a stretch are summed before they
-    are reduced: with 16 of numbers below 1.2 r and what was before, sums are below 2 r.
+    are reduced: 16 of elements with powers below 1.2 r, and one of what was before, give less than
+    2 r, since 2^260 is above 35 r.
     """
     count, width = len(out), min(size // LANES, _STRETCH)
     room = aligned(_POWERS + 1 + width, LIMBS * LANES)
@@ -250,7 +251,7 @@ def horner_blocks(elements: Words, size: int, points: Words, out: Words) -> None
             for k in range(2, width + 1):
                 half, rest = np.uint64(k // 2) * _NUMBERS, np.uint64(k - k // 2) * _NUMBERS
                 _multiply(powers + np.uint64(k) * _NUMBERS, powers + half, powers + rest)
-        last = min(count - first, LANES)
+        last = min(count - first, LANES)  # what lanes behind it hold reaches no other
         for lane in range(last):
             room[_TOTALS + lane] = ZERO
             total = at + np.uint64(_TOTALS + lane) * _NUMBERS
