@@ -22,7 +22,7 @@ from offchain.crypto.errors import (
 )
 from offchain.crypto.field import R, scalar_bytes
 from offchain.crypto.kernels import decoding, lane_decoding, lanes
-from offchain.crypto.kernels.lanes import BASE_FIELD
+from offchain.crypto.kernels.lane_coordinates import BASE_FIELD
 
 G1: TypeAlias = G1Point
 G2: TypeAlias = G2Point

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
-from offchain.crypto.kernels import lane_scalars, scalars
+from offchain.crypto.kernels import lane_scalars, lanes, scalars
 
 R: Final = SCALAR_ORDER
 SCALAR_BYTES: Final = 32
@@ -220,7 +220,7 @@ class FieldVector:
         out = _rows(len(rows) * length)
         factors = np.array(rows, np.uint64).reshape(len(rows), len(vectors) - 1)
         bits = int(factors.max(initial=0)).bit_length()
-        in_lanes = length >= lane_scalars.LANES and lane_scalars.AVAILABLE
+        in_lanes = length >= lanes.LANES and lanes.available()
         compute = lane_scalars.nested if in_lanes else scalars.nested
         if length:
             compute(_joined(vectors), length, factors, bits, out)
@@ -420,7 +420,9 @@ class FieldVector:
             if len(points) != len(out):
                 raise LengthError("points", len(points), len(out))
             where = FieldVector.from_ints(points).elements()
-        scalars.horner_blocks(self.elements(), size, where, out)
+        in_lanes = size % lanes.LANES == 0 and lanes.available()
+        compute = lane_scalars.horner_blocks if in_lanes else scalars.horner_blocks
+        compute(self.elements(), size, where, out)
         return FieldVector(out.tobytes()).to_ints()
 
     def divide(self, point: int) -> tuple[FieldVector, int]:

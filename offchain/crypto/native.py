@@ -43,7 +43,7 @@ class _Adder:
         """Turn points of blst's form into those of this one."""
         if not self._in_lanes:
             return plain
-        turned = points.aligned(len(plain), points.LANE_POINT_WORDS)
+        turned = lanes.aligned(len(plain), points.LANE_POINT_WORDS)
         lane_points.to_lanes(self._calls, points.NUMBERS, plain, turned)
         return turned
 
@@ -60,7 +60,7 @@ class _Adder:
     ) -> points.Words:
         """Return the sum of each group of points of a table."""
         words = points.LANE_POINT_WORDS if self._in_lanes else points.POINT_WORDS
-        sums = points.aligned(len(starts) - 1, words)
+        sums = lanes.aligned(len(starts) - 1, words)
         add = lane_points.sum_groups_in_lanes if self._in_lanes else points.sum_groups
         add(self._calls, points.NUMBERS, table, references, starts, sums)
         return sums

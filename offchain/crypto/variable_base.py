@@ -1,7 +1,7 @@
 """Sums of products over points that are not known before: batches of openings, signatures, masks.
 
-On processors with AVX-512 IFMA by kernels, three times as fast as py-arkworks, which adds everywhere
-else, and where there are so few points that it is the faster one.
+On processors with AVX-512 IFMA by kernels, three times as fast as py-arkworks, which adds
+everywhere else, and where there are so few points that it is the faster one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from offchain.crypto.curve import G1, G1_INFINITY, msm_g1
 from offchain.crypto.errors import LengthError, RangeError
 from offchain.crypto.field import R
 from offchain.crypto.kernels import lane_products, lanes
+from offchain.crypto.kernels.lane_coordinates import BASE_FIELD
 from offchain.crypto.kernels.lane_decoding import CONSTANTS
 
 Products = tuple[Sequence[G1], Sequence[int]]
@@ -111,7 +112,7 @@ def _affine(point: npt.NDArray[np.uint64]) -> G1:
     x, y, z = (int.from_bytes(number.tobytes(), "little") for number in point)
     if z == 0:
         return G1_INFINITY
-    inverse = pow(z, -1, lanes.BASE_FIELD)
-    coordinates = [x * inverse % lanes.BASE_FIELD, y * inverse % lanes.BASE_FIELD]
+    inverse = pow(z, -1, BASE_FIELD)
+    coordinates = [x * inverse % BASE_FIELD, y * inverse % BASE_FIELD]
     encoded = b"".join([value.to_bytes(_COORDINATE_BYTES, "big") for value in coordinates])
     return G1Point.from_xy_bytes_unchecked_be(encoded)

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from numba.extending import intrinsic
 
-from offchain.crypto.kernels.lanes import LANES, LIMBS, Lanes, of_addresses
+from offchain.crypto.kernels.lane_coordinates import LIMBS, CoordinateLanes
+from offchain.crypto.kernels.lanes import LANES, constant, of_addresses
 
 NUMBER_WORDS: Final = LIMBS * LANES  # eight numbers
 POINT_WORDS: Final = 3 * NUMBER_WORDS  # eight points
@@ -19,11 +20,11 @@ _NUMBER: Final = 8 * NUMBER_WORDS  # bytes
 # Coordinates that go in and out are below 4 p, settled; products are below 1.01 p.
 
 
-def _load(lanes: Lanes, address: Any) -> Any:
-    return tuple(lanes.load(lanes.at(address, _NUMBER * i)) for i in range(3))
+def _load(lanes: CoordinateLanes, address: Any) -> Any:
+    return tuple(lanes.load(lanes.at(address, _NUMBER * i), LIMBS) for i in range(3))
 
 
-def _store(lanes: Lanes, address: Any, coordinates: Any) -> None:
+def _store(lanes: CoordinateLanes, address: Any, coordinates: Any) -> None:
     for i, coordinate in enumerate(coordinates):
         lanes.store(lanes.at(address, _NUMBER * i), coordinate)
 
@@ -35,7 +36,7 @@ def add_points(typing: Any, result: Any, left: Any, right: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        lanes = Lanes(builder)
+        lanes = CoordinateLanes(builder)
         result, left, right = arguments
         plus, minus, settle = lanes.plus, lanes.minus, lanes.settle
         x1, y1, z1 = _load(lanes, left)
@@ -68,7 +69,7 @@ def double_points(typing: Any, result: Any, points: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        lanes = Lanes(builder)
+        lanes = CoordinateLanes(builder)
         result, points = arguments
         plus, minus, settle = lanes.plus, lanes.minus, lanes.settle
         x, y, z = _load(lanes, points)
@@ -96,11 +97,11 @@ def select_points(typing: Any, result: Any, table: Any, offsets: Any, signs: Any
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        lanes = Lanes(builder)
+        lanes = CoordinateLanes(builder)
         result, table, offsets, signs = arguments
         places = lanes.addresses(table, offsets)
         x, y, z = (lanes.turn(lanes.rows(places, 8 * LIMBS * i)) for i in range(3))
-        zero = lanes.constant(0)
+        zero = constant(0)
         negative = builder.icmp_unsigned("!=", lanes.row(signs), zero)
         turned = lanes.settle(lanes.lifted(lanes.minus([zero] * LIMBS, y), 2))
         y = [builder.select(negative, b, a) for a, b in zip(y, turned, strict=True)]
@@ -117,7 +118,7 @@ def keep_points(typing: Any, table: Any, offsets: Any, points: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        lanes = Lanes(builder)
+        lanes = CoordinateLanes(builder)
         table, offsets, points = arguments
         places = lanes.addresses(table, offsets)
         for i, coordinate in enumerate(_load(lanes, points)):

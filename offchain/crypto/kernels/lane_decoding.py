@@ -1,7 +1,7 @@
 """Decoding of compressed points of G1, eight at a time: on processors with AVX-512 IFMA.
 
-y is (x^3 + 4)^((p + 1) / 4), where p = 3 mod 4, if x^3 + 4 is a square at all. A point (x, y) lies in
-the group of order r if and only if x^2 times it, for the curve's parameter x, is -(beta x, y)
+y is (x^3 + 4)^((p + 1) / 4), where p = 3 mod 4, if x^3 + 4 is a square at all. A point (x, y) lies
+in the group of order r if and only if x^2 times it, for the curve's parameter x, is -(beta x, y)
 (Scott, eprint 2021/1130, section 6).
 """
 
@@ -16,21 +16,19 @@ from offchain.crypto.kernels.decoding import (
     NOT_IN_SUBGROUP,
     NOT_ON_CURVE,
 )
-from offchain.crypto.kernels.lane_curve import NUMBER_WORDS, add_points, double_points
-from offchain.crypto.kernels.lane_points import pack, unpack
-from offchain.crypto.kernels.lanes import (
+from offchain.crypto.kernels.lane_coordinates import (
     BASE_FIELD,
-    LANES,
-    LIMB_BITS,
-    LIMB_MASK,
     LIMBS,
     MONTGOMERY_BITS,
+    ORDER,
     add_lanes,
     multiply_lanes,
     subtract_lanes,
 )
+from offchain.crypto.kernels.lane_curve import NUMBER_WORDS, add_points, double_points
+from offchain.crypto.kernels.lane_points import pack, unpack
+from offchain.crypto.kernels.lanes import LANES, aligned, limbs
 from offchain.crypto.kernels.machine import ZERO, kernel, subtract_borrow, swap_bytes
-from offchain.crypto.kernels.points import aligned
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -41,9 +39,7 @@ _PARAMETER_BITS: Final = np.array([int(bit) for bit in f"{PARAMETER:b}"], np.uin
 _WINDOW: Final = 4
 _EXPONENT: Final = np.array([int(digit, 16) for digit in f"{(BASE_FIELD + 1) // 4:x}"], np.uint8)
 _WORDS: Final = 6  # of 64 bits in a coordinate
-_ORDER_LIMBS: Final = np.array(
-    [BASE_FIELD >> (LIMB_BITS * i) & LIMB_MASK for i in range(LIMBS)], np.uint64
-)
+_ORDER_LIMBS: Final = np.array(ORDER, np.uint64)
 _ORDER_WORDS: Final = np.array(
     [BASE_FIELD >> (64 * i) & (2**64 - 1) for i in range(_WORDS)], np.uint64
 )
@@ -54,7 +50,7 @@ _WORD: Final = np.uint64(8 * NUMBER_WORDS)
 
 def _in_lanes(value: int) -> list[int]:
     """One number eight times, limb by limb."""
-    return [value >> (LIMB_BITS * i) & LIMB_MASK for i in range(LIMBS) for _ in range(LANES)]
+    return [limb for limb in limbs(value, LIMBS) for _ in range(LANES)]
 
 
 # Rows of numbers that kernels multiply by or add: what turns a number into Montgomery's form and
@@ -167,7 +163,7 @@ def decode_in_lanes(constants: Words, compressed: Bytes, plain: Bytes, states: B
     """
     count = len(compressed)
     room = aligned(_ROWS, NUMBER_WORDS)
-    at, fixed = room.ctypes.data, constants.ctypes.data
+    at, fixed = np.uint64(room.ctypes.data), np.uint64(constants.ctypes.data)
     to_montgomery = fixed + np.uint64(TO_MONTGOMERY) * _WORD
     from_montgomery = fixed + np.uint64(FROM_MONTGOMERY) * _WORD
     four, beta = fixed + np.uint64(FOUR) * _WORD, fixed + np.uint64(TO_BETA) * _WORD

@@ -9,16 +9,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto.kernels.lanes import (
-    BASE_FIELD,
-    LANES,
-    LIMB_BITS,
-    LIMB_MASK,
+from offchain.crypto.kernels.lane_coordinates import (
     LIMBS,
+    TWICE,
     add_pairs,
     multiply_lanes,
     subtract_first,
 )
+from offchain.crypto.kernels.lanes import LANES, LIMB_BITS, LIMB_MASK
 from offchain.crypto.kernels.machine import ZERO, call_three, call_two, kernel, prefetch
 from offchain.crypto.kernels.points import (
     COORDINATE,
@@ -32,7 +30,7 @@ from offchain.crypto.kernels.points import (
     TO_LANES,
     Places,
     Words,
-    batch_end,
+    begin_batch,
     copy,
     keep,
     largest,
@@ -41,9 +39,7 @@ from offchain.crypto.kernels.points import (
     sum_groups,
 )
 
-_TWICE: Final = np.array(
-    [2 * BASE_FIELD >> (LIMB_BITS * i) & LIMB_MASK for i in range(LIMBS)], np.uint64
-)
+_TWICE: Final = np.array(TWICE, np.uint64)
 _MASK: Final = np.uint64(LIMB_MASK)
 _AHEAD: Final = 24  # points
 _LINE: Final = np.uint64(64)  # bytes
@@ -122,11 +118,11 @@ def _add_in_lanes(
         # Lanes behind the last pair repeat it, and leave their sum behind all others.
         i = plan[0, min(lane, pairs - 1)]
         target = plan[1, lane] if lane < pairs else len(out) - 1
-        plan[4, lane] = i * _LANE_POINT_BYTES
-        plan[5, lane] = (i + 1) * _LANE_POINT_BYTES
-        plan[6, lane] = target * _LANE_POINT_BYTES
+        plan[2, lane] = i * _LANE_POINT_BYTES
+        plan[3, lane] = (i + 1) * _LANE_POINT_BYTES
+        plan[4, lane] = target * _LANE_POINT_BYTES
     row = np.uint64(8 * plan.shape[1])
-    left = plan.ctypes.data + np.uint64(4) * row
+    left = plan.ctypes.data + np.uint64(2) * row
     right, targets = left + row, left + row + row
     at, to, below = points.ctypes.data, out.ctypes.data, room.ctypes.data
     product = below + np.uint64(blocks) * _VECTORS
@@ -170,11 +166,9 @@ def _tree_in_lanes(
 ) -> Any:
     """As `_tree`; whether no pair had one x comes first."""
     while largest(sizes, groups) > 1:
-        pairs, singles = pair_up(sizes, groups, plan)
+        pairs = pair_up(points, other, sizes, groups, plan)
         if not _add_in_lanes(calls, numbers, points, other, plan, pairs, room):
             return False, points
-        for single in range(singles):
-            copy(points, plan[2, single], other, plan[3, single])
         points, other = other, points
     return True, points
 
@@ -196,7 +190,7 @@ def sum_groups_in_lanes(
     points, other, room, plan, sizes = scratch(starts, LANE_POINT_WORDS)
     first = 0
     while first < len(starts) - 1:
-        last = batch_end(starts, first)
+        last = begin_batch(starts, first, sizes)
         for i in range(starts[first], starts[last]):
             loaded = i - starts[first]
             # The table is larger than the cache, and its places come in no order.
@@ -211,8 +205,6 @@ def sum_groups_in_lanes(
                     limb = np.int64(_TWICE[j]) - np.int64(points[loaded, LIMBS + j]) + borrow
                     borrow = limb >> LIMB_BITS
                     points[loaded, LIMBS + j] = np.uint64(limb) & _MASK
-        for group in range(first, last):
-            sizes[group - first] = starts[group + 1] - starts[group]
         good, found = _tree_in_lanes(calls, numbers, points, other, room, plan, sizes, last - first)
         if good:
             keep(found, starts, first, last, sums)

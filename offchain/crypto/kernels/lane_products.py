@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from offchain.crypto.kernels.lane_coordinates import LIMBS, multiply_lanes
 from offchain.crypto.kernels.lane_curve import (
     NUMBER_WORDS,
-    POINT_WORDS,
     add_points,
     double_points,
     keep_points,
@@ -27,9 +27,8 @@ from offchain.crypto.kernels.lane_decoding import (
     read_coordinate,
     read_number,
 )
-from offchain.crypto.kernels.lanes import LANES, LIMBS, multiply_lanes
+from offchain.crypto.kernels.lanes import LANES, aligned
 from offchain.crypto.kernels.machine import ZERO, kernel
-from offchain.crypto.kernels.points import aligned
 
 Words = npt.NDArray[np.uint64]
 
@@ -60,7 +59,7 @@ def _digits(low: np.uint64, high: np.uint64, digits: npt.NDArray[np.int64]) -> N
 def _make_table(
     constants: Words, plain: npt.NDArray[np.uint8], table: Words, room: Words, offsets: Words
 ) -> None:
-    """Write the multiples 1 to 16 of every point (x, y), each time followed by those of (beta x, y).
+    """Write the multiples 1 to 16 of every point (x, y), and behind them those of (beta x, y).
 
     The first place of the table is that of infinity.
     """
@@ -125,7 +124,8 @@ def sum_terms(
     """
     count, terms = len(plain), points.shape[1]
     table = aligned(1 + 2 * count * _MULTIPLES, _ROW_WORDS)
-    room, offsets, signs = aligned(9, NUMBER_WORDS), np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
+    room = aligned(9, NUMBER_WORDS)
+    offsets, signs = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
     _make_table(constants, plain, table, room, offsets)
     digits = np.zeros((LANES, terms, _DIGITS), np.int64)
     for lane in range(LANES):

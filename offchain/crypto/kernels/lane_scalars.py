@@ -1,165 +1,27 @@
-"""Horner's rule with small factors for eight slots at a time, on processors with AVX-512 IFMA.
+"""Sums over the scalar field for eight elements at a time, on processors with AVX-512 IFMA."""
 
-A number is limbs of 52 bits, each of them a vector with a lane for each of eight numbers. A sixth
-limb takes what grows beyond 260 bits before a multiple of r is taken away.
-"""
-
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba import types
 from numba.extending import intrinsic
 
-from offchain.crypto.hashing import SCALAR_ORDER
-from offchain.crypto.kernels import lanes
-from offchain.crypto.kernels.machine import kernel
+from offchain.crypto.kernels.lane_elements import (
+    ELEMENT_BYTES,
+    FACTOR_LIMBS,
+    GROWN_BITS,
+    LIMBS,
+    NUMBER_BYTES,
+    RESIDUE_BITS,
+    ElementLanes,
+)
+from offchain.crypto.kernels.lanes import LANES, WORD_BYTES, Vectors, aligned, of_addresses
+from offchain.crypto.kernels.machine import ZERO, kernel
 from offchain.crypto.kernels.montgomery import Words
-from offchain.crypto.kernels.points import aligned
 
-AVAILABLE: Final = lanes.available()  # asking the processor takes longer than a sum
-LANES: Final = lanes.LANES
-_LIMBS: Final = 6
-_LIMB_BITS: Final = 52
-_WORDS: Final = 4
-_WORD_BITS: Final = 64
-_VECTOR_BYTES: Final = 64
-_ELEMENT: Final = np.uint64(32)  # bytes
-_NUMBERS: Final = np.uint64(_LIMBS * _VECTOR_BYTES)
-_WORD: Final = np.uint64(8)
-
-# A number v below 2^306 with upper part u = floor(v / 2^254): floor(u floor(2^306 / r) / 2^52) is
-# at most v / r, and less by less than 3: 2^254 / r < 0.6 for what u leaves out, one for what the
-# constant does, one for the last floor.
-_GROWN_BITS: Final = 306
-_UPPER_BITS: Final = 254
-_RECIPROCAL: Final = 2**_GROWN_BITS // SCALAR_ORDER
-_RESIDUE_BITS: Final = 257  # 3 r is below 2^257
-
-_word = ir.IntType(_WORD_BITS)
-_vector = ir.VectorType(_word, LANES)
-
-
-def _all(value: int) -> Any:
-    return ir.Constant(_vector, [value] * LANES)
-
-
-def _limbs(value: int) -> list[Any]:
-    mask = (1 << _LIMB_BITS) - 1
-    return [_all(value >> (_LIMB_BITS * i) & mask) for i in range(_LIMBS)]
-
-
-class _Writer:
-    """Writes vector instructions into a function that is being compiled."""
-
-    def __init__(self, builder: Any) -> None:
-        self._builder = builder
-        declare = builder.module.declare_intrinsic
-        kind = ir.FunctionType(_vector, [_vector] * 3)
-        self._low = declare("llvm.x86.avx512.vpmadd52l.uq.512", (), kind)
-        self._high = declare("llvm.x86.avx512.vpmadd52h.uq.512", (), kind)
-        self._swap = declare("llvm.bswap.v8i64", (), ir.FunctionType(_vector, [_vector]))
-
-    def load(self, address: Any, count: int) -> list[Any]:
-        """Vectors that stand one behind the other."""
-        return [
-            self._builder.load(self._place(address, _VECTOR_BYTES * i), align=8)
-            for i in range(count)
-        ]
-
-    def store(self, address: Any, vectors: Sequence[Any]) -> None:
-        """The contrary of `load`."""
-        for i, vector in enumerate(vectors):
-            self._builder.store(vector, self._place(address, _VECTOR_BYTES * i), align=8)
-
-    def everywhere(self, address: Any) -> Any:
-        """One word in all lanes."""
-        word = self._builder.load(self._builder.inttoptr(address, _word.as_pointer()))
-        first = self._builder.insert_element(_all(0), word, ir.Constant(ir.IntType(32), 0))
-        return self._pick(first, first, [0] * LANES)
-
-    def _place(self, address: Any, offset: int) -> Any:
-        whole = self._builder.add(address, ir.Constant(_word, offset))
-        return self._builder.inttoptr(whole, _vector.as_pointer())
-
-    def _pick(self, a: Any, b: Any, places: Sequence[int]) -> Any:
-        kind = ir.VectorType(ir.IntType(32), LANES)
-        return self._builder.shuffle_vector(a, b, ir.Constant(kind, list(places)))
-
-    def multiple(self, addend: Sequence[Any], value: Sequence[Any], factor: Any) -> list[Any]:
-        """Addend + value factor, carries left where they are."""
-        call = self._builder.call
-        total = [call(self._low, [a, v, factor]) for a, v in zip(addend, value, strict=True)]
-        carried = [
-            call(self._high, [t, v, factor]) for t, v in zip(total[1:], value[:-1], strict=True)
-        ]
-        return [total[0], *carried]
-
-    def settle(self, value: Sequence[Any]) -> list[Any]:
-        """Carry, so that all limbs have 52 bits, but for the sign of the uppermost."""
-        builder, out, total = self._builder, [], value[0]
-        for limb in value[1:]:
-            out.append(builder.and_(total, _all((1 << _LIMB_BITS) - 1)))
-            total = builder.add(limb, builder.ashr(total, _all(_LIMB_BITS)))
-        return [*out, total]
-
-    def minus(self, a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
-        """A - b, settled."""
-        return self.settle([self._builder.sub(x, y) for x, y in zip(a, b, strict=True)])
-
-    def residue(self, value: Sequence[Any]) -> list[Any]:
-        """A number below 3 r that is congruent to one below 2^306."""
-        builder, place = self._builder, _UPPER_BITS - (_LIMBS - 2) * _LIMB_BITS
-        upper = builder.or_(
-            builder.shl(value[-1], _all(_LIMB_BITS - place)), builder.lshr(value[-2], _all(place))
-        )
-        times = builder.call(self._high, [_all(0), upper, _all(_RECIPROCAL)])
-        return self.minus(value, self.multiple([_all(0)] * _LIMBS, _limbs(SCALAR_ORDER), times))
-
-    def canonical(self, value: Sequence[Any]) -> list[Any]:
-        """A number below 3 r mod r."""
-        for times in (2, 1):
-            less = self.minus(value, _limbs(times * SCALAR_ORDER))
-            below = self._builder.icmp_signed("<", less[-1], _all(0))
-            value = [self._builder.select(below, x, y) for x, y in zip(value, less, strict=True)]
-        return list(value)
-
-    def load_elements(self, address: Any) -> list[Any]:
-        """Eight elements that stand one behind the other as they travel."""
-        rows = self.load(address, _WORDS)
-        words = []
-        for word in reversed(range(_WORDS)):
-            places = [word, word + _WORDS, word + LANES, word + LANES + _WORDS]
-            first, last = (self._pick(rows[i], rows[i + 1], places * 2) for i in (0, 2))
-            both = self._pick(first, last, [*range(_WORDS), *range(LANES, LANES + _WORDS)])
-            words.append(self._builder.call(self._swap, [both]))
-        return self._resized(words, _WORD_BITS, _LIMB_BITS, _LIMBS)
-
-    def store_elements(self, address: Any, value: Sequence[Any]) -> None:
-        """The contrary of `load_elements`, for numbers below 2^256."""
-        words = self._resized(value[:-1], _LIMB_BITS, _WORD_BITS, _WORDS)
-        a, b, c, d = (self._builder.call(self._swap, [word]) for word in reversed(words))
-        rows = []
-        for lane in range(0, LANES, 2):
-            pairs = [lane, LANES + lane, lane + 1, LANES + lane + 1] * 2
-            upper, lower = self._pick(a, b, pairs), self._pick(c, d, pairs)
-            rows.append(self._pick(upper, lower, [0, 1, 8, 9, 2, 3, 10, 11]))
-        self.store(address, rows)
-
-    def _resized(self, parts: Sequence[Any], bits: int, new_bits: int, count: int) -> list[Any]:
-        """Cut numbers that consist of parts of some bits, lowest first, into parts of others."""
-        builder, out = self._builder, []
-        for first in range(0, count * new_bits, new_bits):
-            total = _all(0)
-            for i, part in enumerate(parts):
-                shift = bits * i - first
-                if 0 <= shift < new_bits:
-                    total = builder.or_(total, builder.shl(part, _all(shift)))
-                elif -bits < shift < 0:
-                    total = builder.or_(total, builder.lshr(part, _all(-shift)))
-            out.append(builder.and_(total, _all((1 << new_bits) - 1)))
-        return out
+_ELEMENT: Final = np.uint64(ELEMENT_BYTES)
+_NUMBERS: Final = np.uint64(NUMBER_BYTES)
+_WORD: Final = np.uint64(WORD_BYTES)
+_STRETCH: Final = 16  # products that are summed before they are reduced
 
 
 @intrinsic
@@ -169,11 +31,11 @@ def _read(typing: Any, numbers: Any, elements: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        writer = _Writer(builder)
+        writer = ElementLanes(builder)
         writer.store(arguments[0], writer.load_elements(arguments[1]))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 2), generate
+    return of_addresses(2), generate
 
 
 @intrinsic
@@ -183,12 +45,12 @@ def _write(typing: Any, elements: Any, numbers: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        writer = _Writer(builder)
-        value = writer.residue(writer.load(arguments[1], _LIMBS))
+        writer = ElementLanes(builder)
+        value = writer.residue(writer.load(arguments[1], LIMBS))
         writer.store_elements(arguments[0], writer.canonical(value))
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 2), generate
+    return of_addresses(2), generate
 
 
 @intrinsic
@@ -198,11 +60,11 @@ def _reduce(typing: Any, numbers: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        writer = _Writer(builder)
-        writer.store(arguments[0], writer.residue(writer.load(arguments[0], _LIMBS)))
+        writer = ElementLanes(builder)
+        writer.store(arguments[0], writer.residue(writer.load(arguments[0], LIMBS)))
         return context.get_dummy_value()
 
-    return types.void(types.uint64), generate
+    return of_addresses(1), generate
 
 
 @intrinsic
@@ -216,43 +78,31 @@ def _climb(typing: Any, result: Any, start: Any, addend: Any, factor: Any, steps
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        writer = _Writer(builder)
+        writer = ElementLanes(builder)
         result, start, addend, factor, steps = arguments
-        before, value = builder.block, writer.load(start, _LIMBS)
-        loop, end = builder.append_basic_block("step"), builder.append_basic_block("climbed")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        kinds = [*[_word] * 3, *[_vector] * _LIMBS]
-        current = [builder.phi(kind) for kind in kinds]
-        total = writer.multiple(
-            writer.load(current[0], _LIMBS), current[3:], writer.everywhere(current[1])
-        )
-        following = [
-            builder.sub(current[0], ir.Constant(_word, int(_NUMBERS))),
-            builder.sub(current[1], ir.Constant(_word, int(_WORD))),
-            builder.sub(current[2], ir.Constant(_word, 1)),
-            *writer.settle(total),
-        ]
-        for phi, first, later in zip(
-            current, [addend, factor, steps, *value], following, strict=True
-        ):
-            phi.add_incoming(first, before)
-            phi.add_incoming(later, loop)
-        more = builder.icmp_unsigned("!=", following[2], ir.Constant(_word, 0))
-        builder.cbranch(more, loop, end)
-        builder.position_at_end(end)
-        writer.store(result, following[3:])
+
+        def step(current: Vectors) -> Vectors:
+            addend, factor, *value = current
+            total = writer.multiple(writer.load(addend, LIMBS), value, writer.spread(factor))
+            return [
+                writer.at(addend, -NUMBER_BYTES),
+                writer.at(factor, -WORD_BYTES),
+                *writer.settle(total),
+            ]
+
+        found = writer.loop(steps, [addend, factor, *writer.load(start, LIMBS)], step)
+        writer.store(result, found[2:])
         return context.get_dummy_value()
 
-    return types.void(*[types.uint64] * 5), generate
+    return of_addresses(5), generate
 
 
 @kernel
 def nested(vectors: Words, length: int, factors: Words, bits: int, out: Words) -> None:
     """Write what `scalars.nested` does, from the same arguments, for vectors of `LANES` or more."""
     count = len(vectors) // length
-    period = (_GROWN_BITS - _RESIDUE_BITS) // max(bits, 1)
-    room = aligned(count + 1, _LIMBS * LANES)
+    period = (GROWN_BITS - RESIDUE_BITS) // max(bits, 1)
+    room = aligned(count + 1, LIMBS * LANES)
     for start in range(0, length, LANES):
         first = min(start, length - LANES)  # the last eight may be in part those before them
         # In here, since the room is given back after its name was last used.
@@ -274,3 +124,143 @@ def nested(vectors: Words, length: int, factors: Words, bits: int, out: Words) -
                 done = place
                 left -= steps
             _write(out.ctypes.data + np.uint64(row * length + first) * _ELEMENT, done)
+
+
+@intrinsic
+def _begin_powers(typing: Any, points: Any, powers: Any, elements: Any) -> Any:
+    """Write eight points z and, one behind the other, 1 and z^8: in Montgomery's form.
+
+    All arguments are addresses.
+    """
+    del typing, points, powers, elements
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        writer = ElementLanes(builder)
+        points, powers, elements = arguments
+        power = writer.to_montgomery(writer.load_elements(elements)[:FACTOR_LIMBS])
+        writer.store(points, power)
+        for _ in range(LANES.bit_length() - 1):
+            power = writer.product(power, power)
+        writer.store(powers, writer.one())
+        writer.store(writer.at(powers, NUMBER_BYTES), power)
+        return context.get_dummy_value()
+
+    return of_addresses(3), generate
+
+
+@intrinsic
+def _multiply(typing: Any, result: Any, a: Any, b: Any) -> Any:
+    """Write eight products; all arguments are addresses."""
+    del typing, result, a, b
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        writer = ElementLanes(builder)
+        a, b = (writer.load(address, FACTOR_LIMBS) for address in arguments[1:])
+        writer.store(arguments[0], writer.product(a, b))
+        return context.get_dummy_value()
+
+    return of_addresses(3), generate
+
+
+@intrinsic
+def _fold(typing: Any, value: Any, beyond: Any, elements: Any, powers: Any, steps: Any) -> Any:
+    """Take eight numbers v to v beyond + sum_q elements_q powers_q.
+
+    Arguments but for the last are addresses: of the numbers, of a factor, of eight elements for
+    each q, and of the powers; of a factor or a power it is that of its lane in the lowest limb.
+    """
+    del typing, value, beyond, elements, powers, steps
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        writer = ElementLanes(builder)
+        value, beyond, elements, powers, steps = arguments
+
+        def step(current: Vectors) -> Vectors:
+            elements, power, *total = current
+            factors = writer.load_elements(elements)[:FACTOR_LIMBS]
+            return [
+                writer.at(elements, LANES * ELEMENT_BYTES),
+                writer.at(power, NUMBER_BYTES),
+                *writer.plus_product(total, factors, writer.broadcast(power, FACTOR_LIMBS)),
+            ]
+
+        found = writer.loop(steps, [elements, powers, *writer.no_sum()], step)
+        # Last, since it may not be known yet when all others are.
+        before = writer.load(value, FACTOR_LIMBS)
+        total = writer.plus_product(found[2:], before, writer.broadcast(beyond, FACTOR_LIMBS))
+        writer.store(value, writer.reduce_sum(total))
+        return context.get_dummy_value()
+
+    return of_addresses(5), generate
+
+
+@intrinsic
+def _join(typing: Any, elements: Any, totals: Any, points: Any) -> Any:
+    """Write sum_q total_q z^q as elements, for eight totals of eight lanes and a point for each.
+
+    All arguments are addresses.
+    """
+    del typing, elements, totals, points
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        writer = ElementLanes(builder)
+        elements, totals, points = arguments
+        addresses = [writer.at(totals, NUMBER_BYTES * lane) for lane in range(LANES)]
+        rows = [writer.load(address, FACTOR_LIMBS) for address in addresses]
+        turned = [writer.turn(limb) for limb in zip(*rows, strict=True)]
+        *others, value = (list(number) for number in zip(*turned, strict=True))
+        point = writer.load(points, FACTOR_LIMBS)
+        for number in reversed(others):
+            product = writer.product(value, point)
+            value = writer.settle(writer.plus(product, number))  # below 1.2 r + 2 r
+        writer.store_elements(elements, writer.canonical(value))
+        return context.get_dummy_value()
+
+    return of_addresses(3), generate
+
+
+_TOTALS, _POWERS = 1, 1 + LANES  # rows of the room of `horner_blocks`, behind the points
+
+
+@kernel
+def horner_blocks(elements: Words, size: int, points: Words, out: Words) -> None:
+    """Write what `scalars.horner_blocks` does, for sizes that `LANES` divides.
+
+    Notes
+    -----
+    Lane l takes the elements q of a block with q = l mod 8, by powers of z^8, and what comes out of
+    eight blocks is then taken together by powers of z. Products of a stretch are summed before they
+    are reduced: 16 of elements with powers below 1.2 r, and one of what was before, give less than
+    2 r, since 2^260 is above 35 r.
+    """
+    count, width = len(out), min(size // LANES, _STRETCH)
+    room = aligned(_POWERS + 1 + width, LIMBS * LANES)
+    given, found = np.empty((LANES, 4), np.uint64), np.empty((LANES, 4), np.uint64)
+    for first in range(0, count, LANES):
+        # In here, since the room is given back after its name was last used.
+        at = room.ctypes.data
+        powers = at + np.uint64(_POWERS) * _NUMBERS
+        if first == 0 or len(points) > 1:
+            for lane in range(LANES):
+                given[lane] = points[min(first + lane, len(points) - 1)]
+            _begin_powers(at, powers, given.ctypes.data)
+            for k in range(2, width + 1):
+                half, rest = np.uint64(k // 2) * _NUMBERS, np.uint64(k - k // 2) * _NUMBERS
+                _multiply(powers + np.uint64(k) * _NUMBERS, powers + half, powers + rest)
+        last = min(count - first, LANES)  # what lanes behind it hold reaches no other
+        for lane in range(last):
+            room[_TOTALS + lane] = ZERO
+            total = at + np.uint64(_TOTALS + lane) * _NUMBERS
+            power = powers + np.uint64(lane) * _WORD
+            beyond = power + np.uint64(width) * _NUMBERS
+            block = elements.ctypes.data + np.uint64((first + lane) * size) * _ELEMENT
+            for start in range((size // LANES - 1) // width * width, -1, -width):
+                steps = np.uint64(min(width, size // LANES - start))
+                place = block + np.uint64(LANES * start) * _ELEMENT
+                _fold(total, beyond, place, power, steps)
+        _join(found.ctypes.data, at + np.uint64(_TOTALS) * _NUMBERS, at)
+        out[first : first + last] = found[:last]

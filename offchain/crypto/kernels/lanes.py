@@ -1,35 +1,35 @@
-"""The base field of BLS12-381 eight numbers at a time, for processors with AVX-512 IFMA.
+"""Vectors of eight 64-bit words, for processors with AVX-512 IFMA.
 
 These instructions multiply 52-bit numbers in eight lanes and add the lower or the upper half of
-the product. A number is eight limbs of 52 bits, in Montgomery's form for 2^416; eight numbers are
-eight vectors, one for each limb. Since 2^416 is far above the field's order p, a product of numbers
-below 2^390 comes out below 1.01 p, and nothing needs to be reduced but carries.
+the product. A number is limbs of 52 bits; eight numbers are as many vectors as one has limbs.
 
-What is here writes LLVM's instructions; the modules beside this one put loops around it.
+What is here writes LLVM's instructions, whatever the field; those of one are written by the modules
+beside this one, which put loops around them too.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache, reduce
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import llvmlite.binding as llvm
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-BASE_FIELD: Final = int(
-    "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab",
-    16,
-)
+from offchain.crypto.kernels.machine import kernel
+
 LANES: Final = 8
-LIMBS: Final = 8
 LIMB_BITS: Final = 52
-MONTGOMERY_BITS: Final = LIMBS * LIMB_BITS
 LIMB_MASK: Final = (1 << LIMB_BITS) - 1
+WORD_BYTES: Final = 8
+VECTOR_BYTES: Final = LANES * WORD_BYTES
 
-_word = ir.IntType(64)
-_vector = ir.VectorType(_word, LANES)
-_Vectors = list[Any]
+WORD: Final = ir.IntType(64)
+VECTOR: Final = ir.VectorType(WORD, LANES)
+_INDEX: Final = ir.IntType(32)
+
+Vectors = list[Any]
 
 
 @lru_cache(maxsize=1)
@@ -39,143 +39,19 @@ def available() -> bool:
     return bool(features.get("avx512ifma")) and bool(features.get("avx512f"))
 
 
-def _limbs(value: int) -> list[int]:
-    return [value >> (LIMB_BITS * i) & LIMB_MASK for i in range(LIMBS)]
+def limbs(value: int, count: int) -> list[int]:
+    """Cut a number into limbs, the lowest first."""
+    return [value >> (LIMB_BITS * i) & LIMB_MASK for i in range(count)]
 
 
-def _all(value: int) -> Any:
-    return ir.Constant(_vector, [value] * LANES)
+def constant(value: int) -> Any:
+    """One value in all lanes."""
+    return ir.Constant(VECTOR, [value] * LANES)
 
 
-_ORDER: Final = _limbs(BASE_FIELD)
-_TWICE: Final = _limbs(2 * BASE_FIELD)
-_NEGATIVE_INVERSE: Final = -pow(BASE_FIELD, -1, 1 << LIMB_BITS) % (1 << LIMB_BITS)
-
-
-class Lanes:
-    """Writes vector instructions into a function that is being compiled."""
-
-    def __init__(self, builder: Any) -> None:
-        self._builder = builder
-        kind = ir.FunctionType(_vector, [_vector] * 3)
-        declare = builder.module.declare_intrinsic
-        self._low = declare("llvm.x86.avx512.vpmadd52l.uq.512", (), kind)
-        self._high = declare("llvm.x86.avx512.vpmadd52h.uq.512", (), kind)
-
-    def load(self, address: Any) -> _Vectors:
-        """Eight vectors that stand one behind the other."""
-        return [self.row(address, 64 * i) for i in range(LIMBS)]
-
-    def store(self, address: Any, vectors: _Vectors) -> None:
-        """The contrary of `load`."""
-        for i, vector in enumerate(vectors):
-            self._put(address, 64 * i, vector)
-
-    def at(self, address: Any, offset: int) -> Any:
-        """The address so many bytes further on."""
-        return self._builder.add(address, ir.Constant(_word, offset))
-
-    def _place(self, address: Any, offset: int) -> Any:
-        return self._builder.inttoptr(self.at(address, offset), _vector.as_pointer())
-
-    def constant(self, value: int) -> Any:
-        """One value in all lanes."""
-        return _all(value)
-
-    def row(self, address: Any, offset: int = 0) -> Any:
-        """One vector."""
-        return self._builder.load(self._place(address, offset), align=8)
-
-    def _put(self, address: Any, offset: int, vector: Any) -> None:
-        self._builder.store(vector, self._place(address, offset), align=8)
-
-    def addresses(self, base: Any, offsets: Any) -> list[Any]:
-        """Base plus eight offsets in bytes that stand at an address."""
-        row = self.row(offsets, 0)
-        index = ir.IntType(32)
-        return [
-            self._builder.add(base, self._builder.extract_element(row, ir.Constant(index, lane)))
-            for lane in range(LANES)
-        ]
-
-    def rows(self, addresses: Sequence[Any], offset: int) -> _Vectors:
-        """One number from each of eight addresses, its limbs in a row: not yet lane by lane."""
-        return [self.row(address, offset) for address in addresses]
-
-    def put_rows(self, addresses: Sequence[Any], offset: int, rows: _Vectors) -> None:
-        """The contrary of `rows`."""
-        for address, row in zip(addresses, rows, strict=True):
-            self._put(address, offset, row)
-
-    def turn(self, rows: _Vectors) -> _Vectors:
-        """Turn eight numbers with their limbs in a row into lanes, or back: a transposition."""
-        for size in (1, 2, 4):
-            out: _Vectors = [None] * LANES
-            for i in range(LANES):
-                if i & size:
-                    continue
-                a, b = rows[i], rows[i + size]
-                first = [k if not k & size else LANES + (k ^ size) for k in range(LANES)]
-                second = [k | size if not k & size else LANES + k for k in range(LANES)]
-                out[i], out[i + size] = self._pick(a, b, first), self._pick(a, b, second)
-            rows = out
-        return rows
-
-    def _pick(self, a: Any, b: Any, places: Sequence[int]) -> Any:
-        kind = ir.VectorType(ir.IntType(32), LANES)
-        return self._builder.shuffle_vector(a, b, ir.Constant(kind, list(places)))
-
-    def plus(self, a: _Vectors, b: _Vectors) -> _Vectors:
-        """Limb by limb, carries left where they are."""
-        return [self._builder.add(x, y) for x, y in zip(a, b, strict=True)]
-
-    def minus(self, a: _Vectors, b: _Vectors) -> _Vectors:
-        """Limb by limb; limbs may be negative until `settle`."""
-        return [self._builder.sub(x, y) for x, y in zip(a, b, strict=True)]
-
-    def times(self, a: _Vectors, factor: int) -> _Vectors:
-        """Each limb by a factor from 1 to 2^8, carries left where they are."""
-        shifts = [k for k in range(factor.bit_length()) if factor >> k & 1]
-        parts = [[self._builder.shl(x, _all(k)) for x in a] if k else a for k in shifts]
-        return reduce(self.plus, parts)
-
-    def lifted(self, a: _Vectors, times: int = 1) -> _Vectors:
-        """A + 2 p times, so that a difference is not negative."""
-        return [self._builder.add(x, _all(times * limb)) for x, limb in zip(a, _TWICE, strict=True)]
-
-    def settle(self, a: _Vectors) -> _Vectors:
-        """Carry, so that all limbs have 52 bits; the number must not be negative."""
-        out: _Vectors = []
-        total = a[0]
-        for limb in a[1:]:
-            out.append(self._builder.and_(total, _all(LIMB_MASK)))
-            total = self._builder.add(limb, self._builder.ashr(total, _all(LIMB_BITS)))
-        return [*out, total]
-
-    def lowered(self, a: _Vectors, times: int = 1) -> _Vectors:
-        """A settled number, less 2 p times where it is not below that."""
-        less = self.settle(
-            [self._builder.sub(x, _all(times * limb)) for x, limb in zip(a, _TWICE, strict=True)]
-        )
-        below = self._builder.icmp_signed("<", less[-1], _all(0))
-        return [self._builder.select(below, x, y) for x, y in zip(a, less, strict=True)]
-
-    def product(self, a: _Vectors, b: _Vectors) -> _Vectors:
-        """A b / 2^416 mod p of settled numbers below 2^390; below 1.01 p, settled."""
-        builder, low, high = self._builder, self._low, self._high
-        total = [_all(0)] * LIMBS
-        for factor in b:
-            total = [builder.call(low, [t, x, factor]) for t, x in zip(total, a, strict=True)]
-            m = builder.call(low, [_all(0), total[0], _all(_NEGATIVE_INVERSE)])
-            total = [builder.call(low, [t, _all(p), m]) for t, p in zip(total, _ORDER, strict=True)]
-            # The lowest limb is a multiple of 2^52 now: what is above it moves on with the rest.
-            carry = builder.lshr(total[0], _all(LIMB_BITS))
-            total = [builder.add(total[1], carry), *total[2:], _all(0)]
-            total = [builder.call(high, [t, x, factor]) for t, x in zip(total, a, strict=True)]
-            total = [
-                builder.call(high, [t, _all(p), m]) for t, p in zip(total, _ORDER, strict=True)
-            ]
-        return self.settle(total)
+def constants(values: Sequence[int]) -> Vectors:
+    """Each value in all lanes of a vector."""
+    return [constant(value) for value in values]
 
 
 def of_addresses(count: int) -> Any:
@@ -183,106 +59,127 @@ def of_addresses(count: int) -> Any:
     return types.void(*[types.uint64] * count)
 
 
-Y: Final = 64  # bytes behind x
+@kernel
+def aligned(rows: int, words: int) -> npt.NDArray[np.uint64]:
+    """Return room that begins with a line of the cache, so that vectors of 64 bytes do too."""
+    room = np.empty(rows * words + 8, np.uint64)
+    missing = np.int64((np.uint64(64) - room.ctypes.data % np.uint64(64)) % np.uint64(64)) // 8
+    return room[missing : missing + rows * words].reshape(rows, words)
 
 
-@intrinsic
-def multiply_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
-    """Write eight products; all arguments are addresses."""
-    del typing, result, a, b
+class LaneWriter:
+    """Writes vector instructions into a function that is being compiled."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        lanes = Lanes(builder)
-        result, a, b = arguments
-        lanes.store(result, lanes.product(lanes.load(a), lanes.load(b)))
-        return context.get_dummy_value()
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+        declare = builder.module.declare_intrinsic
+        self._low = declare("llvm.x86.avx512.vpmadd52l.uq.512", (), kind)
+        self._high = declare("llvm.x86.avx512.vpmadd52h.uq.512", (), kind)
 
-    return of_addresses(3), generate
+    def at(self, address: Any, offset: int) -> Any:
+        """The address so many bytes further on, or back."""
+        return self._builder.add(address, ir.Constant(WORD, offset))
 
+    def _place(self, address: Any, offset: int) -> Any:
+        return self._builder.inttoptr(self.at(address, offset), VECTOR.as_pointer())
 
-@intrinsic
-def add_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
-    """Write eight sums, settled; all arguments are addresses."""
-    del typing, result, a, b
+    def row(self, address: Any, offset: int = 0) -> Any:
+        """One vector."""
+        return self._builder.load(self._place(address, offset), align=8)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        lanes = Lanes(builder)
-        result, a, b = arguments
-        lanes.store(result, lanes.settle(lanes.plus(lanes.load(a), lanes.load(b))))
-        return context.get_dummy_value()
+    def put_row(self, address: Any, offset: int, vector: Any) -> None:
+        """The contrary of `row`."""
+        self._builder.store(vector, self._place(address, offset), align=8)
 
-    return of_addresses(3), generate
+    def load(self, address: Any, count: int) -> Vectors:
+        """Vectors that stand one behind the other."""
+        return [self.row(address, VECTOR_BYTES * i) for i in range(count)]
 
+    def store(self, address: Any, vectors: Sequence[Any]) -> None:
+        """The contrary of `load`."""
+        for i, vector in enumerate(vectors):
+            self.put_row(address, VECTOR_BYTES * i, vector)
 
-@intrinsic
-def subtract_lanes(typing: Any, result: Any, a: Any, b: Any) -> Any:
-    """Write a - b + 4 p for eight pairs, b below 4 p, settled; all arguments are addresses."""
-    del typing, result, a, b
+    def spread(self, address: Any) -> Any:
+        """One word in all lanes."""
+        word = self._builder.load(self._builder.inttoptr(address, WORD.as_pointer()))
+        first = self._builder.insert_element(constant(0), word, ir.Constant(_INDEX, 0))
+        return self.pick(first, first, [0] * LANES)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        lanes = Lanes(builder)
-        result, a, b = arguments
-        difference = lanes.minus(lanes.load(a), lanes.load(b))
-        lanes.store(result, lanes.settle(lanes.lifted(difference, 2)))
-        return context.get_dummy_value()
+    def addresses(self, base: Any, offsets: Any) -> list[Any]:
+        """Base plus eight offsets in bytes that stand at an address."""
+        row = self.row(offsets)
+        return [
+            self._builder.add(base, self._builder.extract_element(row, ir.Constant(_INDEX, lane)))
+            for lane in range(LANES)
+        ]
 
-    return of_addresses(3), generate
+    def pick(self, a: Any, b: Any, places: Sequence[int]) -> Any:
+        """Lanes of two vectors; those of the second count from eight on."""
+        kind = ir.VectorType(_INDEX, LANES)
+        return self._builder.shuffle_vector(a, b, ir.Constant(kind, list(places)))
 
+    def turn(self, rows: Sequence[Any]) -> Vectors:
+        """Turn eight numbers with their limbs in a row into lanes, or back: a transposition."""
+        for size in (1, 2, 4):
+            out = list(rows)
+            for i in range(LANES):
+                if i & size:
+                    continue
+                a, b = rows[i], rows[i + size]
+                first = [k if not k & size else LANES + (k ^ size) for k in range(LANES)]
+                second = [k | size if not k & size else LANES + k for k in range(LANES)]
+                out[i], out[i + size] = self.pick(a, b, first), self.pick(a, b, second)
+            rows = out
+        return list(rows)
 
-@intrinsic
-def subtract_first(typing: Any, difference: Any, points: Any, left: Any, right: Any) -> Any:
-    """Write x2 - x1 + 2 p for eight pairs of points with coordinates below 2 p.
+    def plus(self, a: Sequence[Any], b: Sequence[Any]) -> Vectors:
+        """Limb by limb, carries left where they are."""
+        return [self._builder.add(x, y) for x, y in zip(a, b, strict=True)]
 
-    Arguments are addresses: of the result, of the points, and of each pair's two offsets in bytes.
-    """
-    del typing, difference, points, left, right
+    def minus(self, a: Sequence[Any], b: Sequence[Any]) -> Vectors:
+        """Limb by limb; limbs may be negative until `settle`."""
+        return [self._builder.sub(x, y) for x, y in zip(a, b, strict=True)]
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        lanes = Lanes(builder)
-        difference, points, left, right = arguments
-        x1 = lanes.rows(lanes.addresses(points, left), 0)
-        x2 = lanes.rows(lanes.addresses(points, right), 0)
-        rows = lanes.turn([builder.sub(b, a) for a, b in zip(x1, x2, strict=True)])
-        lanes.store(difference, lanes.settle(lanes.lifted(rows)))
-        return context.get_dummy_value()
+    def settle(self, a: Sequence[Any]) -> Vectors:
+        """Carry, so that all limbs have 52 bits, but for the sign of the uppermost."""
+        out: Vectors = []
+        total = a[0]
+        for limb in a[1:]:
+            out.append(self._builder.and_(total, constant(LIMB_MASK)))
+            total = self._builder.add(limb, self._builder.ashr(total, constant(LIMB_BITS)))
+        return [*out, total]
 
-    return of_addresses(4), generate
+    def lessened(self, a: Sequence[Any], amount: Sequence[Any]) -> Vectors:
+        """A settled number, less an amount where it is not below that."""
+        less = self.settle(self.minus(a, amount))
+        below = self._builder.icmp_signed("<", less[-1], constant(0))
+        return [self._builder.select(below, x, y) for x, y in zip(a, less, strict=True)]
 
+    def plus_low(self, addend: Any, x: Any, y: Any) -> Any:
+        """Addend + the lower 52 bits of x y."""
+        return self._builder.call(self._low, [addend, x, y])
 
-@intrinsic
-def add_pairs(
-    typing: Any, results: Any, targets: Any, points: Any, left: Any, right: Any, inverse: Any
-) -> Any:
-    """Write the sums of eight pairs of points, given 1 / (x2 - x1).
+    def plus_high(self, addend: Any, x: Any, y: Any) -> Any:
+        """Addend + x y / 2^52."""
+        return self._builder.call(self._high, [addend, x, y])
 
-    Arguments are addresses: of the results and the sums' offsets in bytes, of the points and each
-    pair's two offsets, and of the inverses. With s = (y2 - y1) / (x2 - x1):
-    x3 = s^2 - x1 - x2, y3 = s (x1 - x3) - y1.
-    """
-    del typing, results, targets, points, left, right, inverse
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        lanes = Lanes(builder)
-        results, targets, points, left, right, inverse = arguments
-        p, q = lanes.addresses(points, left), lanes.addresses(points, right)
-        x1, x2 = lanes.turn(lanes.rows(p, 0)), lanes.turn(lanes.rows(q, 0))
-        y1, y2 = lanes.turn(lanes.rows(p, Y)), lanes.turn(lanes.rows(q, Y))
-        rise = lanes.settle(lanes.lifted(lanes.minus(y2, y1)))
-        slope = lanes.product(rise, lanes.load(inverse))
-        # Coordinates are below 2 p, and products below 1.01 p: so are these again.
-        x3 = lanes.minus(lanes.product(slope, slope), lanes.plus(x1, x2))
-        x3 = lanes.lowered(lanes.lowered(lanes.settle(lanes.lifted(x3, 2)), 2))
-        back = lanes.settle(lanes.lifted(lanes.minus(x1, x3)))
-        y3 = lanes.minus(lanes.product(slope, back), y1)
-        y3 = lanes.lowered(lanes.settle(lanes.lifted(y3)))
-        out = lanes.addresses(results, targets)
-        lanes.put_rows(out, 0, lanes.turn(x3))
-        lanes.put_rows(out, Y, lanes.turn(y3))
-        return context.get_dummy_value()
-
-    return of_addresses(6), generate
+    def loop(
+        self, rounds: Any, start: Sequence[Any], body: Callable[[Vectors], Vectors]
+    ) -> Vectors:
+        """Take values from round to round, at least one, and return what the last one gives."""
+        builder, before = self._builder, self._builder.block
+        loop, end = builder.append_basic_block("round"), builder.append_basic_block("done")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        first = [rounds, *start]
+        current = [builder.phi(value.type) for value in first]
+        following = [self.at(current[0], -1), *body(current[1:])]
+        for phi, early, late in zip(current, first, following, strict=True):
+            phi.add_incoming(early, before)
+            phi.add_incoming(late, loop)
+        more = builder.icmp_unsigned("!=", following[0], ir.Constant(WORD, 0))
+        builder.cbranch(more, loop, end)
+        builder.position_at_end(end)
+        return following[1:]

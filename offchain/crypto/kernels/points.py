@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto.kernels.lanes import BASE_FIELD, LANES, LIMBS, MONTGOMERY_BITS
+from offchain.crypto.kernels.lane_coordinates import BASE_FIELD, LIMBS, MONTGOMERY_BITS
+from offchain.crypto.kernels.lanes import LANES, aligned
 from offchain.crypto.kernels.machine import ZERO, call_three, call_two, kernel
 
 Words = npt.NDArray[np.uint64]
@@ -64,7 +65,7 @@ ONE_PLACE, TO_BLST, TO_LANES = range(3)
 
 
 @kernel
-def batch_end(starts: Places, first: int) -> int:
+def _batch_end(starts: Places, first: int) -> int:
     """Return the group behind the last one that goes with group `first`."""
     last = first + 1
     while last < len(starts) - 1 and starts[last + 1] - starts[first] <= BATCH:
@@ -73,11 +74,12 @@ def batch_end(starts: Places, first: int) -> int:
 
 
 @kernel
-def aligned(rows: int, words: int) -> Words:
-    """Return room that begins with a line of the cache, so that vectors of 64 bytes do too."""
-    room = np.empty(rows * words + 8, np.uint64)
-    missing = np.int64((np.uint64(64) - room.ctypes.data % np.uint64(64)) % np.uint64(64)) // 8
-    return room[missing : missing + rows * words].reshape(rows, words)
+def begin_batch(starts: Places, first: int, sizes: Places) -> int:
+    """Write the sizes of a batch's groups, and return the group behind the last one."""
+    last = _batch_end(starts, first)
+    for group in range(first, last):
+        sizes[group - first] = starts[group + 1] - starts[group]
+    return last
 
 
 @kernel
@@ -85,7 +87,7 @@ def scratch(starts: Places, words: int) -> Any:
     """Room for the largest batch: points twice, numbers, a plan, sizes."""
     points, groups, first = 0, len(starts) - 1, 0
     while first < groups:
-        last = batch_end(starts, first)
+        last = _batch_end(starts, first)
         points = max(points, starts[last] - starts[first])
         first = last
     blocks = points // (2 * LANES) + 1
@@ -94,7 +96,7 @@ def scratch(starts: Places, words: int) -> Any:
         aligned(points + 1, words),
         # Denominators, their products, and what is in between: 64 words for eight of them.
         aligned(1, 2 * LIMBS * LANES * (blocks + 2))[0],
-        np.empty((7, LANES * blocks + groups), np.int64),
+        np.empty((5, LANES * blocks), np.int64),
         np.empty(groups, np.int64),
     )
 
@@ -124,13 +126,13 @@ def copy(source: Words, i: int, target: Words, j: int) -> None:
 
 
 @kernel
-def pair_up(sizes: Places, groups: int, plan: Places) -> Any:
-    """Plan a level: neighbours of a group become one point, a last one without any stays.
+def pair_up(points: Words, other: Words, sizes: Places, groups: int, plan: Places) -> int:
+    """Plan a level: neighbours of a group become one point, a last one without any is copied.
 
-    Returns the number of pairs and of single points. Rows of the plan: where a pair begins, where
-    its sum goes, the same for single points. `sizes` becomes those of the next level.
+    Returns the number of pairs. Rows of the plan: where a pair begins, where its sum goes; those
+    behind are free. `sizes` becomes those of the next level.
     """
-    pairs, singles, source, target = 0, 0, 0, 0
+    pairs, source, target = 0, 0, 0
     for group in range(groups):
         size = sizes[group]
         for i in range(source, source + size - 1, 2):
@@ -138,12 +140,11 @@ def pair_up(sizes: Places, groups: int, plan: Places) -> Any:
             pairs += 1
             target += 1
         if size % 2:
-            plan[2, singles], plan[3, singles] = source + size - 1, target
-            singles += 1
+            copy(points, source + size - 1, other, target)
             target += 1
         sizes[group] = (size + 1) // 2
         source += size
-    return pairs, singles
+    return pairs
 
 
 @kernel
@@ -188,12 +189,12 @@ def _add_one_by_one(
             kind = _NOTHING
         if kind >= _FIRST:
             call_three(mul, place, one, one)
-        plan[4, pair] = kind
+        plan[2, pair] = kind
         here = product + np.uint64(pair) * COORDINATE
         call_three(mul, here, one if pair == 0 else here - COORDINATE, place)
     call_two(calls[INVERSE], inverse, product + np.uint64(pairs - 1) * COORDINATE)
     for pair in range(pairs - 1, -1, -1):
-        i, target, kind = plan[0, pair], plan[1, pair], plan[4, pair]
+        i, target, kind = plan[0, pair], plan[1, pair], plan[2, pair]
         p = at + np.uint64(i) * POINT
         q, result = p + POINT, to + np.uint64(target) * POINT
         place = below + np.uint64(pair) * COORDINATE
@@ -233,10 +234,8 @@ def _tree(
 ) -> Words:
     """Add until every group has one point; return the array where they stand, empty ones apart."""
     while largest(sizes, groups) > 1:
-        pairs, singles = pair_up(sizes, groups, plan)
+        pairs = pair_up(points, other, sizes, groups, plan)
         _add_one_by_one(calls, numbers, points, other, plan, pairs, room)
-        for single in range(singles):
-            copy(points, plan[2, single], other, plan[3, single])
         points, other = other, points
     return points
 
@@ -281,14 +280,12 @@ def sum_groups(
     zero = np.zeros(6, np.uint64)
     first = 0
     while first < len(starts) - 1:
-        last = batch_end(starts, first)
+        last = begin_batch(starts, first, sizes)
         for i in range(starts[first], starts[last]):
             loaded = i - starts[first]
             copy(table, references[i] >> np.uint32(1), points, loaded)
             if references[i] & np.uint32(1):
                 _subtract_from(calls, zero, points, loaded)
-        for group in range(first, last):
-            sizes[group - first] = starts[group + 1] - starts[group]
         found = _tree(calls, numbers, points, other, room, plan, sizes, last - first)
         keep(found, starts, first, last, sums)
         first = last

@@ -1,14 +1,13 @@
 import pytest
 from py_ecc.bls.g2_primitives import G1_to_pubkey, pubkey_to_G1
 from py_ecc.optimized_bls12_381 import G1 as PY_G1
-from py_ecc.optimized_bls12_381 import Z1 as PY_Z1
 from py_ecc.optimized_bls12_381 import add, is_inf, multiply, normalize
 
 from offchain.crypto import curve, errors
 from offchain.crypto.errors import LengthError
 from offchain.crypto.field import R
 from offchain.crypto.kernels import lanes
-from offchain.crypto.kernels.lanes import BASE_FIELD
+from offchain.crypto.kernels.lane_coordinates import BASE_FIELD
 from tests.offchain.crypto.oracles import compressed_cases, eip2537_cases, with_flags
 
 CURVE_ORDER_G1 = BASE_FIELD + 1 - (1 - 0xD201000000010000)  # p + 1 - t, t = x + 1

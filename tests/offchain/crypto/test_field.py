@@ -17,7 +17,7 @@ from offchain.crypto.field import (
     scalar_bytes,
 )
 from offchain.crypto.hashing import keccak256
-from offchain.crypto.kernels import lane_scalars
+from offchain.crypto.kernels import lanes
 from tests.offchain.crypto.oracles import evaluate
 
 EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
@@ -75,34 +75,37 @@ def test_sum__largest_elements__reduces_once_correctly(count):
     assert FieldVector.sum([vector] * count).to_ints() == expected
 
 
-@pytest.mark.parametrize(
-    ("length", "size"),
-    [
-        *[(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
-        *[(30, 15), (32, 16), (34, 17), (31, 31), (96, 32), (99, 33)],  # around the stretches
-    ],
-)
-def test_horner_blocks__size_divides__evaluates_each_block(length, size):
-    values = random_ints(length, 7)
-    for point in (0, 1, R - 1, random_ints(50, 8)[-1]):
-        found = FieldVector.from_ints(values).horner_blocks(point, size)
-        assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
-
-
 @pytest.fixture(
     params=[
         "words",
         pytest.param(
             "lanes",
             marks=pytest.mark.skipif(
-                not lane_scalars.AVAILABLE, reason="this processor has no AVX-512 IFMA"
+                not lanes.available(), reason="this processor has no AVX-512 IFMA"
             ),
         ),
     ]
 )
 def way(request, monkeypatch):
-    """Both ways to nest."""
-    monkeypatch.setattr(lane_scalars, "AVAILABLE", request.param == "lanes")
+    """Both ways to nest and to fold."""
+    monkeypatch.setattr(lanes, "available", lambda: request.param == "lanes")
+
+
+@pytest.mark.parametrize(
+    ("length", "size"),
+    [
+        *[(64, 4), (96, 3), (130, 65), (5, 1), (511, 511), (1024, 512), (513, 513), (4096, 1024)],
+        *[(30, 15), (32, 16), (34, 17), (31, 31), (96, 32), (99, 33)],  # around the stretches
+        # The same in lanes, with blocks that fill eight of them or not.
+        *[(8, 8), (56, 8), (64, 8), (72, 8), (16, 16), (48, 24), (360, 120), (384, 128)],
+        *[(408, 136), (8704, 512), (4096, 4096), (4104, 4104)],
+    ],
+)
+def test_horner_blocks__size_divides__evaluates_each_block(way, length, size):
+    values = random_ints(length, 7)
+    for point in (0, 1, R - 1, random_ints(50, 8)[-1]):
+        found = FieldVector.from_ints(values).horner_blocks(point, size)
+        assert found == [evaluate(values[i : i + size], point) for i in range(0, length, size)]
 
 
 @pytest.mark.parametrize("factor", [0, 1, 255, 2**32 - 1, MOST_FACTOR])
@@ -179,13 +182,25 @@ def test_newton_form__no_vector_or_other_lengths__raises():
             FieldVector.newton_form(wrong)
 
 
-def test_horner_blocks__a_point_for_each_block__evaluates_each_there():
-    values, points = random_ints(60, 3), random_ints(12, 4)
-    found = FieldVector.from_ints(values).horner_blocks(points, 5)
-    assert found == [evaluate(values[5 * i : 5 * i + 5], point) for i, point in enumerate(points)]
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 12, 31])
+@pytest.mark.parametrize("size", [5, 8, 16, 24, 136, 512])
+def test_horner_blocks__a_point_for_each_block__evaluates_each_there(way, count, size):
+    values, points = random_ints(count * size, 3), random_ints(count, 4)
+    found = FieldVector.from_ints(values).horner_blocks(points, size)
+    blocks = FieldVector.from_ints(values).split(size)
+    assert found == [evaluate(b.to_ints(), p) for b, p in zip(blocks, points, strict=True)]
     with pytest.raises(LengthError) as caught:
-        FieldVector.from_ints(values).horner_blocks(points[1:], 5)
-    assert (caught.value.actual, caught.value.expected) == (11, 12)
+        FieldVector.from_ints(values).horner_blocks(points[1:], size)
+    assert (caught.value.actual, caught.value.expected) == (count - 1, count)
+
+
+@pytest.mark.parametrize("element", [0, 1, R - 1])
+@pytest.mark.parametrize("size", [8, 16, 24, 128, 512, 4096])
+def test_horner_blocks__outermost_elements_and_points__are_reduced_in_time(way, element, size):
+    points = [R - 1, 0, 1, R - 2, *EDGES[5:8], R - 1, R - 1]
+    found = FieldVector.from_ints([element] * (size * len(points))).horner_blocks(points, size)
+    assert found == [evaluate([element] * size, point) for point in points]
+    assert FieldVector.from_ints([]).horner_blocks(5, size) == []
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 511, 512, 4096, 2**63 + 5, 2**64 - 1])
