@@ -15,7 +15,9 @@ HERE = Path(__file__).resolve()
 
 def compiled() -> dict[str, int]:
     """How many kinds of arguments every kernel is compiled for, in this process."""
-    modules = [import_module(f"{kernels.__name__}.{m.name}") for m in iter_modules(kernels.__path__)]
+    modules = [
+        import_module(f"{kernels.__name__}.{m.name}") for m in iter_modules(kernels.__path__)
+    ]
     return {
         f"{module.__name__}.{name}": len(found.signatures)
         for module in modules
