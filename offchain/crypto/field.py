@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from offchain.crypto.errors import LengthError, RangeError, ScalarOverflowError
+from offchain.crypto.errors import CryptoError, LengthError, RangeError, ScalarOverflowError
 from offchain.crypto.hashing import SCALAR_ORDER, Digest, keccak256
 from offchain.crypto.kernels import lane_scalars, lanes, scalars
 
@@ -472,6 +472,23 @@ def parse_field_vector(data: bytes, length: int, field: str = "vector") -> Field
     return vector
 
 
+def parse_field_vectors(
+    encodings: Sequence[bytes], length: int, field: str = "vector"
+) -> list[FieldVector | CryptoError]:
+    """Parse many: for each, the vector or the error that `parse_field_vector` raises."""
+    if all(len(data) == SCALAR_BYTES * length for data in encodings):
+        joined = np.frombuffer(b"".join(encodings), np.uint64).reshape(-1, 4)
+        if scalars.first_not_canonical(joined) < 0:
+            return [FieldVector(bytes(data)) for data in encodings]
+    found: list[FieldVector | CryptoError] = []
+    for data in encodings:
+        try:
+            found.append(parse_field_vector(data, length, field))
+        except CryptoError as error:
+            found.append(error)
+    return found
+
+
 @lru_cache(maxsize=16)
 def _inverse_factorials(count: int) -> FieldVector:
     return FieldVector.from_ints([inverse(factorial(k)) for k in range(count)])
@@ -480,9 +497,10 @@ def _inverse_factorials(count: int) -> FieldVector:
 def _same_lengths(vectors: Sequence[FieldVector]) -> None:
     if not vectors:
         raise LengthError("vectors", 0, 1)
+    length = len(vectors[0])
     for vector in vectors:
-        if len(vector) != len(vectors[0]):
-            raise LengthError("vector", len(vector), len(vectors[0]))
+        if len(vector) != length:
+            raise LengthError("vector", len(vector), length)
 
 
 def _rows(count: int) -> Words:

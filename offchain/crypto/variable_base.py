@@ -27,6 +27,7 @@ _FEWEST: Final = 6  # points from which kernels pay
 _MOST: Final = 512  # points whose multiples are in memory together: 3 MB
 _COORDINATE_BYTES: Final = 48
 _TERM_BYTES: Final = 16
+_INFINITY: Final = G1_INFINITY.to_xy_bytes_be()  # no other point is all zeros
 
 
 def sum_products(*sums: Products) -> list[G1]:
@@ -67,7 +68,8 @@ def _sum_in_lanes(sums: Sequence[Products]) -> list[G1]:
     for points, scalars in sums:
         mine = []
         for point, scalar in zip(points, scalars, strict=True):
-            if point == G1_INFINITY:
+            encoded = point.to_xy_bytes_be()
+            if encoded == _INFINITY:
                 continue
             upper, lower = 0, scalar % R
             if lower >> lane_products.TERM_BITS:
@@ -76,7 +78,7 @@ def _sum_in_lanes(sums: Sequence[Products]) -> list[G1]:
                 mine.append((2 * len(plain), lower))
             if upper:
                 mine.append((2 * len(plain) + 1, upper))
-            plain.append(point.to_xy_bytes_be())
+            plain.append(encoded)
         terms.append(mine)
     if not plain:
         return [G1_INFINITY] * len(sums)
@@ -94,8 +96,8 @@ def _sum_in_lanes(sums: Sequence[Products]) -> list[G1]:
         points_of[where] = [place for place, _ in mine]
         scalars_of[where] = np.frombuffer(joined, np.uint64).reshape(-1, 2)
     found = np.empty((len(sums), 3, 6), np.uint64)
-    encoded = np.frombuffer(b"".join(plain), np.uint8).reshape(len(plain), -1)
-    lane_products.sum_terms(CONSTANTS, encoded, points_of, scalars_of, first_lanes, found)
+    coordinates = np.frombuffer(b"".join(plain), np.uint8).reshape(len(plain), -1)
+    lane_products.sum_terms(CONSTANTS, coordinates, points_of, scalars_of, first_lanes, found)
     return [_affine(point) for point in found]
 
 

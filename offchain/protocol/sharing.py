@@ -14,7 +14,7 @@ from offchain.crypto.errors import (
     ShareError,
     WitnessError,
 )
-from offchain.crypto.field import FieldVector, parse_field_vector, scalar_bytes
+from offchain.crypto.field import FieldVector, parse_field_vectors, scalar_bytes
 from offchain.crypto.hashing import Digest
 from offchain.crypto.opening import OpeningClaim, locate_bad_openings
 from offchain.crypto.randomness import Randomness
@@ -126,19 +126,26 @@ def plain_witness(message: messages.Witness) -> sharing.ShareWitness:
 def _plain_witnesses(
     given: Sequence[messages.Witness],
 ) -> list[sharing.ShareWitness | WitnessMismatch]:
-    """Parse the numbers of witnesses: for each, what `plain_witness` returns or raises."""
+    """Parse the numbers of witnesses, all with as many coefficients as the first one.
+
+    Returns
+    -------
+    list
+        For each, what `plain_witness` returns or raises.
+    """
     openings = parse_openings([message.opened + message.proof for message in given])
+    polynomials = parse_field_vectors(
+        [b"".join(message.polynomial) for message in given],
+        len(given[0].polynomial) if given else 0,
+        "witness polynomial",
+    )
     found: list[sharing.ShareWitness | WitnessMismatch] = []
-    for message, opening in zip(given, openings, strict=True):
-        try:
-            if isinstance(opening, CryptoError):
-                raise opening
-            coefficients = parse_field_vector(
-                b"".join(message.polynomial), len(message.polynomial), "witness polynomial"
-            )
+    for message, opening, coefficients in zip(given, openings, polynomials, strict=True):
+        if isinstance(opening, CryptoError) or isinstance(coefficients, CryptoError):
+            reason = opening if isinstance(opening, CryptoError) else coefficients
+            found.append(WitnessMismatch(f"witness of dealer {message.index}: {reason}"))
+        else:
             found.append(sharing.ShareWitness(Digest(message.root), coefficients, opening))
-        except CryptoError as error:
-            found.append(WitnessMismatch(f"witness of dealer {message.index}: {error}"))
     return found
 
 
@@ -256,10 +263,9 @@ def check_delivery(
     parameters = selected.sharing_parameters(task)
     context = selected.context(task, message.round, roster.cluster)
     own = selected.accounts[index]
-    opened: list[_Opened] = []
+    unsealed: list[tuple[messages.Witness, _SealedContent]] = []
     for delivered in message.dealings:
         dealer = -1
-        content: _SealedContent | None = None
         try:
             witness = parse_witness(
                 task, domain, roster, selected, message.round, delivered.witness
@@ -270,10 +276,18 @@ def check_delivery(
             content = _unseal(
                 key, delivered.sealed, _associated(context, selected.accounts[dealer], own)
             )
-            share = parse_field_vector(content.share, task.layout.share_length)
-            opened.append(_Opened(content, share, witness))
+            unsealed.append((witness, content))
         except VerifogError as error:
             refused.append((dealer, error))
+    opened: list[_Opened] = []
+    shares = parse_field_vectors(
+        [content.share for _, content in unsealed], task.layout.share_length
+    )
+    for (witness, content), share in zip(unsealed, shares, strict=True):
+        if isinstance(share, CryptoError):
+            refused.append((witness.index, share))
+        else:
+            opened.append(_Opened(content, share, witness))
     parsed: list[tuple[_Opened, sharing.ShareWitness]] = []
     for one, plain in zip(opened, _plain_witnesses([one.message for one in opened]), strict=True):
         if isinstance(plain, WitnessMismatch):

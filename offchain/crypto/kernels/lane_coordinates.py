@@ -63,16 +63,22 @@ class CoordinateLanes(LaneWriter):
 
     def product(self, a: Vectors, b: Vectors) -> Vectors:
         """A b / 2^416 mod p of settled numbers below 2^390; below 1.01 p, settled."""
+        return self.products((a, b))
+
+    def products(self, *pairs: tuple[Vectors, Vectors]) -> Vectors:
+        """The sum of a few products: as `product`, reduced once."""
         builder, order = self._builder, constants(ORDER)
         total = [constant(0)] * LIMBS
-        for factor in b:
-            total = [self.plus_low(t, x, factor) for t, x in zip(total, a, strict=True)]
+        for i in range(LIMBS):
+            for a, b in pairs:
+                total = [self.plus_low(t, x, b[i]) for t, x in zip(total, a, strict=True)]
             m = self.plus_low(constant(0), total[0], constant(_NEGATIVE_INVERSE))
             total = [self.plus_low(t, p, m) for t, p in zip(total, order, strict=True)]
             # The lowest limb is a multiple of 2^52 now: what is above it moves on with the rest.
             carry = builder.lshr(total[0], constant(LIMB_BITS))
             total = [builder.add(total[1], carry), *total[2:], constant(0)]
-            total = [self.plus_high(t, x, factor) for t, x in zip(total, a, strict=True)]
+            for a, b in pairs:
+                total = [self.plus_high(t, x, b[i]) for t, x in zip(total, a, strict=True)]
             total = [self.plus_high(t, p, m) for t, p in zip(total, order, strict=True)]
         return self.settle(total)
 

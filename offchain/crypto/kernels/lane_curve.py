@@ -11,7 +11,7 @@ from typing import Any, Final
 from numba.extending import intrinsic
 
 from offchain.crypto.kernels.lane_coordinates import LIMBS, CoordinateLanes
-from offchain.crypto.kernels.lanes import LANES, constant, of_addresses
+from offchain.crypto.kernels.lanes import LANES, constant, constants, of_addresses
 
 NUMBER_WORDS: Final = LIMBS * LANES  # eight numbers
 POINT_WORDS: Final = 3 * NUMBER_WORDS  # eight points
@@ -53,10 +53,11 @@ def add_points(typing: Any, result: Any, left: Any, right: Any) -> Any:
         xz = mixed(x1, z1, x2, z2, xx, zz)
         xx3, zz12, xz12 = (settle(lanes.times(a, by)) for a, by in ((xx, 3), (zz, 12), (xz, 12)))
         total, rest = settle(plus(yy, zz12)), settle(lanes.lifted(minus(yy, zz12), 7))
-        x3 = minus(lanes.product(xy, rest), lanes.product(yz, xz12))
-        y3 = plus(lanes.product(xz12, xx3), lanes.product(rest, total))
-        z3 = plus(lanes.product(total, yz), lanes.product(xx3, xy))
-        _store(lanes, result, (settle(lanes.lifted(x3)), settle(y3), settle(z3)))
+        negative = settle(lanes.lifted(minus(constants([0] * LIMBS), yz), 3))
+        x3 = lanes.products((xy, rest), (negative, xz12))
+        y3 = lanes.products((xz12, xx3), (rest, total))
+        z3 = lanes.products((total, yz), (xx3, xy))
+        _store(lanes, result, (x3, y3, z3))
         return context.get_dummy_value()
 
     return of_addresses(3), generate
@@ -78,9 +79,9 @@ def double_points(typing: Any, result: Any, points: Any) -> Any:
         yy8 = settle(lanes.times(yy, 8))
         rest = settle(lanes.lifted(minus(yy, lanes.times(zz12, 3)), 19))
         x3 = lanes.times(lanes.product(rest, lanes.product(x, y)), 2)
-        y3 = plus(lanes.product(rest, settle(plus(yy, zz12))), lanes.product(zz12, yy8))
+        y3 = lanes.products((rest, settle(plus(yy, zz12))), (zz12, yy8))
         z3 = lanes.product(lanes.product(y, z), yy8)
-        _store(lanes, result, (settle(x3), settle(y3), z3))
+        _store(lanes, result, (settle(x3), y3, z3))
         return context.get_dummy_value()
 
     return of_addresses(2), generate

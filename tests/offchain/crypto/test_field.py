@@ -13,6 +13,7 @@ from offchain.crypto.field import (
     centred,
     inverse,
     parse_field_vector,
+    parse_field_vectors,
     parse_scalar,
     scalar_bytes,
 )
@@ -340,6 +341,24 @@ def test_parse_field_vector__element_not_below_r__names_its_position(value):
         parse_field_vector(good + value.to_bytes(32, "big") + good, 3, "share")
     assert (caught.value.field, caught.value.index) == ("share", 1)
     assert str(value) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bad", [{}, {1: "short"}, {0: "large"}, {0: "large", 1: "short", 3: "large"}]
+)
+def test_parse_field_vectors__good_and_bad_mixed__each_as_by_itself(bad):
+    good = (R - 1).to_bytes(32, "big")
+    wrong = {"short": good, "large": good + R.to_bytes(32, "big")}
+    given = [wrong[bad[i]] if i in bad else good * 2 for i in range(5)]
+    found = parse_field_vectors(given, 2, "share")
+    for i, data in enumerate(given):
+        if i not in bad:
+            assert found[i] == parse_field_vector(data, 2)
+            continue
+        with pytest.raises((LengthError, ScalarOverflowError)) as caught:
+            parse_field_vector(data, 2, "share")
+        assert (type(found[i]), str(found[i])) == (caught.type, str(caught.value))
+    assert parse_field_vectors([], 2) == []
 
 
 def test_parse_scalar__largest__is_accepted_and_one_more_refused():
