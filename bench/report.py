@@ -201,9 +201,10 @@ def _bounds_section(data: Data) -> str:
     if work is None:
         return table
     return (
-        f"{table}\n\nRow 3: a device works {_cell(work.own)} ms a round, one short and one full "
-        f"commitment take {_cell(work.here)} ms. By the curve library alone the two take "
-        f"{_cell(work.library)} ms, and the device {_cell(work.own / work.library)} times that."
+        f"{table}\n\nRow 3: a device works {_cell(work.own)} ms a round (median of three rounds "
+        f"after the first, mean of all devices), one short and one full commitment take "
+        f"{_cell(work.here)} ms. By the curve library alone the two take {_cell(work.library)} ms, "
+        f"and the device {_cell(work.own / work.library)} times that."
     )
 
 

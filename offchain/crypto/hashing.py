@@ -41,16 +41,23 @@ def keccak256_each(messages: Sequence[bytes]) -> list[Digest]:
     """
     if len(messages) <= _ONE_BY_ONE:
         return [keccak256(message) for message in messages]
-    length = len(messages[0])
-    for message in messages:
-        if len(message) != length:
-            raise LengthError("message", len(message), length)
-    missing = keccak.RATE - length % keccak.RATE
+    padding = _padding([len(message) for message in messages])
+    return _digests(padding.join([*messages, b""]), len(messages))
+
+
+def _padding(lengths: Sequence[int]) -> bytes:
+    """What goes behind every one of many messages of one length."""
+    for length in lengths:
+        if length != lengths[0]:
+            raise LengthError("message", length, lengths[0])
+    missing = keccak.RATE - lengths[0] % keccak.RATE
     # 0x01, zeros, and 0x80 in the last byte, which may be the same one.
-    padding = (1 | 0x80 << 8 * (missing - 1)).to_bytes(missing, "little")
-    padded = np.frombuffer(padding.join([*messages, b""]), np.uint64).reshape(len(messages), -1)
-    found = np.empty((len(messages), WORD_BYTES // 8), np.uint64)
-    keccak.digests(padded, found)
+    return (1 | 0x80 << 8 * (missing - 1)).to_bytes(missing, "little")
+
+
+def _digests(padded: bytes, count: int) -> list[Digest]:
+    found = np.empty((count, WORD_BYTES // 8), np.uint64)
+    keccak.digests(np.frombuffer(padded, np.uint64).reshape(count, -1), found)
     return [Digest(digest) for digest in found.view("V32").reshape(-1).tolist()]
 
 
@@ -114,7 +121,7 @@ def tagged(tag: str, *parts: bytes) -> Digest:
     LengthError
         If a part is not a whole number of words.
     """
-    return keccak256(_tagged_message(tag, parts))
+    return keccak256(b"".join(_tagged_parts(tag, parts)))
 
 
 def tagged_each(tag: str, rows: Iterable[Sequence[bytes]]) -> list[Digest]:
@@ -125,16 +132,22 @@ def tagged_each(tag: str, rows: Iterable[Sequence[bytes]]) -> list[Digest]:
     LengthError
         If a part is not a whole number of words, or rows differ in length.
     """
-    return keccak256_each([_tagged_message(tag, parts) for parts in rows])
+    messages = [_tagged_parts(tag, parts) for parts in rows]
+    if len(messages) <= _ONE_BY_ONE:
+        return [keccak256(b"".join(parts)) for parts in messages]
+    padding = _padding([sum(map(len, parts)) for parts in messages])
+    # Long parts are copied once.
+    pieces = [piece for parts in messages for piece in (*parts, padding)]
+    return _digests(b"".join(pieces), len(messages))
 
 
-def _tagged_message(tag: str, parts: Sequence[bytes]) -> bytes:
+def _tagged_parts(tag: str, parts: Sequence[bytes]) -> tuple[bytes, ...]:
     for part in parts:
         if len(part) % WORD_BYTES:
             raise LengthError(
                 f"part of {tag!r}", len(part), -(-len(part) // WORD_BYTES) * WORD_BYTES
             )
-    return b"".join((_tag_hash(tag), *parts))
+    return (_tag_hash(tag), *parts)
 
 
 def challenge(tag: str, *parts: bytes) -> int:

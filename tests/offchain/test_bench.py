@@ -133,7 +133,8 @@ def test_markdown__a_short_run__has_every_section_and_full_rows(data):
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert "mosquitto is missing" in text
     # 100 ms, 10 + 10 by the curve library, 2.5 + 2.5 here.
-    assert "a device works 100 ms a round, one short and one full commitment take 5 ms" in text
+    assert "a device works 100 ms a round (median" in text
+    assert "one short and one full commitment take 5 ms" in text
     assert "the two take 20 ms, and the device 5 times that" in text
 
 
