@@ -80,7 +80,7 @@ class BlsSecretKey:
     @property
     def public_key(self) -> BlsPublicKey:
         """The public key."""
-        return BlsPublicKey(curve.multiply_g1(curve.G1_GENERATOR, self._value))
+        return BlsPublicKey(pairing.public_point(self._value))
 
     def sign(self, digest: bytes) -> BlsSignature:
         """Sign a 32-byte digest, in the same time for all keys where there is blst.

@@ -37,6 +37,7 @@ _SIGNATURES: Final = {
     "blst_p2_serialize": (None, (_pointer, _pointer)),
     "blst_precompute_lines": (None, (_pointer, _pointer)),
     "blst_sign_pk_in_g1": (None, (_pointer, _pointer, _pointer)),
+    "blst_sk_to_pk_in_g1": (None, (_pointer, _pointer)),
 }
 # Those that kernels call.
 _KERNEL_FUNCTIONS: Final = (*points.FUNCTIONS, *decoding.FUNCTIONS)

@@ -1,4 +1,5 @@
-"""Products of pairings, hashing to G2 and signing: by blst, or by py-arkworks where there is none.
+"""Products of pairings, hashing to G2, signing, public keys: by blst, or where there is none by
+py-arkworks.
 
 Both give the same results, py-arkworks in about twice the time. Points are taken to be in their
 groups: whoever has them from outside has parsed them. blst runs outside the interpreter lock.
@@ -7,7 +8,8 @@ groups: whoever has them from outside has parsed them. blst runs outside the int
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -22,6 +24,7 @@ _COORDINATE_BYTES: Final = 48
 _G1_BYTES: Final = 96  # blst_p1_affine
 _G2_BYTES: Final = 192  # blst_p2_affine
 _JACOBIAN_BYTES: Final = 288  # blst_p2
+_POINT_BYTES: Final = 144  # blst_p1
 _PRODUCT_BYTES: Final = 576  # blst_fp12
 _LINES_BYTES: Final = 68 * 288  # 68 blst_fp6
 _LINES_KEPT: Final = 8
@@ -136,10 +139,29 @@ def sign(message: bytes, tag: bytes, secret: int) -> G2Point:
         return G2Point.hash_to_curve(message, tag) * Scalar.from_be_bytes(scalar_bytes(secret))
     hashed = _hashed(blst, message, tag)
     signature = ctypes.create_string_buffer(_JACOBIAN_BYTES)
+    with _scalar(secret) as scalar:
+        blst.blst_sign_pk_in_g1(signature, hashed, scalar)
+    return _to_g2(blst, signature)
+
+
+def public_point(secret: int) -> G1Point:
+    """Return a secret, from 1 to r - 1, times the generator; of its time holds what `sign` says."""
+    blst = library()
+    if blst is None:
+        return G1Point() * Scalar.from_be_bytes(scalar_bytes(secret))
+    point, encoded = (ctypes.create_string_buffer(size) for size in (_POINT_BYTES, _G1_BYTES))
+    with _scalar(secret) as scalar:
+        blst.blst_sk_to_pk_in_g1(point, scalar)
+    blst.blst_p1_serialize(encoded, point)
+    return G1Point.from_xy_bytes_unchecked_be(encoded.raw)
+
+
+@contextmanager
+def _scalar(secret: int) -> Iterator[_Buffer]:
+    """A secret in blst's form, which is overwritten in the end."""
     # A blst_scalar holds its bytes in little-endian order on every machine.
     scalar = ctypes.create_string_buffer(secret.to_bytes(SCALAR_BYTES, "little"), SCALAR_BYTES)
     try:
-        blst.blst_sign_pk_in_g1(signature, hashed, scalar)
+        yield scalar
     finally:
         ctypes.memset(scalar, 0, SCALAR_BYTES)
-    return _to_g2(blst, signature)

@@ -167,6 +167,13 @@ def test_sign__any_secret__equals_multiplication_by_py_arkworks(way, randomness)
         assert BlsSecretKey(secret).sign(message) == BlsSignature(expected)
 
 
+def test_public_point__any_secret__equals_multiplication_by_py_arkworks(way, randomness):
+    for secret in (1, 2, 2**128, R - 2, R - 1, *(1 + randomness.below(R - 1) for _ in range(3))):
+        expected = G1Point() * curve.to_scalar(secret)
+        assert pairing.public_point(secret) == expected
+        assert BlsSecretKey(secret).public_key.point == expected
+
+
 @needs_blst
 @pytest.mark.parametrize("fails", [False, True])
 def test_sign__done_or_failed__overwrites_the_secret(monkeypatch, fails):
