@@ -1,5 +1,4 @@
-"""Products of pairings, hashing to G2, signing, public keys: by blst, or where there is none by
-py-arkworks.
+"""Products of pairings, hashing to G2, BLS keys and signatures: by blst, elsewhere py-arkworks.
 
 Both give the same results, py-arkworks in about twice the time. Points are taken to be in their
 groups: whoever has them from outside has parsed them. blst runs outside the interpreter lock.
