@@ -418,19 +418,6 @@ _ENVELOPE = msgspec.msgpack.Decoder(Envelope)
 _BODY = msgspec.msgpack.Decoder(Message)
 
 
-_HEAD_BYTES = 57  # an array, domain and sender, each behind what says its length
-_TAIL_BYTES = SIGNATURE_BYTES + 2
-
-
-def envelope_name(data: bytes) -> tuple[bytes, bytes]:
-    """What an envelope that holds is known by, before it is read: its sender and its signature.
-
-    An address and an ECDSA signature determine the digest that is signed: of two envelopes with one
-    name, both hold only if they carry the same message.
-    """
-    return data[:_HEAD_BYTES], data[-_TAIL_BYTES:]
-
-
 def message_digest(domain: bytes, message: Message) -> bytes:
     """The EIP-712 digest of a message under a domain separator."""
     return typed_digest(domain, message.TYPE, message.typed())

@@ -8,9 +8,9 @@ from offchain.crypto.commitment import CommitmentKey
 from offchain.crypto.layout import SlotLayout
 from offchain.errors import VerifogError
 from offchain.protocol.chain import Call, Event, MemberAdmitted
-from offchain.protocol.eip712 import Domain, SigningKey
+from offchain.protocol.eip712 import SIGNATURE_BYTES, Domain, SigningKey
 from offchain.protocol.errors import ProtocolError, TooEarly, UnknownSender
-from offchain.protocol.messages import Message, envelope_name, parse_envelope, seal_envelope
+from offchain.protocol.messages import Message, parse_envelope, seal_envelope
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,12 @@ class Role:
 
     def receive(self, data: bytes) -> list[Effect]:
         """Take a message from the transport. A bad one is dropped with a counted reason."""
-        name = envelope_name(data)
-        if name in self._seen:
-            return []
         try:
             sender, message = parse_envelope(self._domain, data)
+            # An address and a signature, which stands last, determine what is signed.
+            name = sender, data[-SIGNATURE_BYTES:]
+            if name in self._seen:
+                return []
             self._on_message(sender, message, data)
             self._seen.add(name)
         except TooEarly as error:
