@@ -14,7 +14,6 @@ from offchain.crypto.kernels.lane_coordinates import LIMBS, CoordinateLanes
 from offchain.crypto.kernels.lanes import LANES, constant, constants, of_addresses
 
 NUMBER_WORDS: Final = LIMBS * LANES  # eight numbers
-POINT_WORDS: Final = 3 * NUMBER_WORDS  # eight points
 _NUMBER: Final = 8 * NUMBER_WORDS  # bytes
 
 # Coordinates that go in and out are below 4 p, settled; products are below 1.01 p.

@@ -9,6 +9,7 @@ from offchain.crypto.field import R
 from offchain.crypto.kernels import lanes
 from offchain.crypto.kernels.lane_coordinates import BASE_FIELD
 from tests.offchain.crypto.oracles import compressed_cases, eip2537_cases, with_flags
+from tests.offchain.crypto.processors import IN_LANES
 
 CURVE_ORDER_G1 = BASE_FIELD + 1 - (1 - 0xD201000000010000)  # p + 1 - t, t = x + 1
 
@@ -49,12 +50,7 @@ def test_parse_g1__bad_encoding__raises_its_error(data, error):
 
 @pytest.fixture(
     params=[
-        pytest.param(
-            "lanes",
-            marks=pytest.mark.skipif(
-                not lanes.available(), reason="this processor has no AVX-512 IFMA"
-            ),
-        ),
+        IN_LANES,
         "blst",
         "py_arkworks",
     ]

@@ -20,6 +20,7 @@ from offchain.crypto.field import (
 from offchain.crypto.hashing import keccak256
 from offchain.crypto.kernels import lanes
 from tests.offchain.crypto.oracles import evaluate
+from tests.offchain.crypto.processors import IN_LANES
 
 EDGES = [0, 1, 2, R - 1, R - 2, R // 2, R // 2 + 1, 2**64, 2**128, R - 2**64, R - 2**128, 2**254]
 scalars = st.one_of(st.sampled_from(EDGES), st.integers(0, R - 1))
@@ -79,12 +80,7 @@ def test_sum__largest_elements__reduces_once_correctly(count):
 @pytest.fixture(
     params=[
         "words",
-        pytest.param(
-            "lanes",
-            marks=pytest.mark.skipif(
-                not lanes.available(), reason="this processor has no AVX-512 IFMA"
-            ),
-        ),
+        IN_LANES,
     ]
 )
 def way(request, monkeypatch):

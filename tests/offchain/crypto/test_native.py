@@ -9,6 +9,7 @@ from offchain.crypto.field import FieldVector, R
 from offchain.crypto.kernels import lanes
 from offchain.crypto.kernels.points import BATCH
 from offchain.crypto.native import FixedBase
+from tests.offchain.crypto.processors import IN_LANES
 from tests.offchain.crypto.test_commitment import kinds
 
 reachable = pytest.mark.skipif(library() is None, reason="ckzg exports no blst here")
@@ -22,12 +23,7 @@ def multiple(base, *values):
 @pytest.fixture(
     params=[
         "blst",
-        pytest.param(
-            "lanes",
-            marks=pytest.mark.skipif(
-                not lanes.available(), reason="this processor has no AVX-512 IFMA"
-            ),
-        ),
+        IN_LANES,
     ]
 )
 def build(request, monkeypatch):

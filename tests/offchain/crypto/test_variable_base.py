@@ -7,6 +7,7 @@ from offchain.crypto.field import R
 from offchain.crypto.kernels import lanes
 from offchain.crypto.kernels.lane_products import SPLIT
 from offchain.crypto.variable_base import sum_products
+from tests.offchain.crypto.processors import IN_LANES
 
 EDGES = [0, 1, 15, 16, 17, 31, 32, 33, 2**64 - 1, 2**64, 2**125 + 1, 2**127, 2**128 - 1, 2**128]
 EDGES += [SPLIT - 1, SPLIT, SPLIT + 1, 2 * SPLIT, 5 * SPLIT + 2**127, R // 2, R - SPLIT, R - 1, R]
@@ -16,12 +17,7 @@ EDGES += [sum(digit << (5 * k) for k in range(25)) for digit in (15, 16, 17, 31)
 @pytest.fixture(
     autouse=True,
     params=[
-        pytest.param(
-            "lanes",
-            marks=pytest.mark.skipif(
-                not lanes.available(), reason="this processor has no AVX-512 IFMA"
-            ),
-        ),
+        IN_LANES,
         "py_arkworks",
     ],
 )
