@@ -5,7 +5,13 @@ import pytest
 
 from offchain.crypto.field import FieldVector
 from offchain.protocol import messages
-from offchain.protocol.chain import BeaconDrawn, MemberAdmitted, MemberRemoved, RoundOpened
+from offchain.protocol.chain import (
+    BeaconDrawn,
+    MemberAdmitted,
+    MemberRemoved,
+    ResultAccepted,
+    RoundOpened,
+)
 from offchain.protocol.cloud import Cloud
 from offchain.protocol.device import Device
 from offchain.protocol.eip712 import SigningKey
@@ -161,6 +167,30 @@ def test_message__kept_and_then_false__refused(
     device.receive(signed(cluster, fog, offer(1, FieldVector.from_ints(range(64)))))
     device.observe(opened(cluster))
     assert reasons(device) == {"false-model": 1}
+
+
+def test_model__of_a_later_round__is_checked_against_what_s_holds(
+    cluster: Cluster, device: Device, fog: SigningKey
+) -> None:
+    """The device commits to the change of the model it holds; nothing else passes for all that."""
+    factor, total = 2**40 // 7, FieldVector.from_ints(range(64))
+    model = MODEL - total.scale(factor)
+    device.observe(opened(cluster, 1))
+    device.receive(signed(cluster, fog, offer(1)))
+    device.observe(
+        ResultAccepted(1, CLOUD.address, (CLUSTER,), bytes(32), bytes(32), 7, factor, bytes(32))
+    )
+    device.observe(opened(cluster, 2, model))
+    state = device._round
+    assert state is not None
+    one = FieldVector.from_ints([1] + [0] * 63)
+    for false in (MODEL, model + one, MODEL - (total + one).scale(factor), MODEL + total):
+        device.receive(signed(cluster, fog, offer(2, false)))
+        assert state.model is None
+    assert reasons(device) == {"false-model": 4}
+    device.receive(signed(cluster, fog, offer(2, model)))
+    assert state.model == model
+    assert reasons(device) == {"false-model": 4}
 
 
 def test_messages__more_ahead_than_are_kept__refused(
